@@ -1,0 +1,103 @@
+/*
+ * The audit journal: one thread writes all records of all workers into one chain of JSON lines.
+ *
+ * Workers format their lines (they own the data) and hand them over once a loop turn; the journal
+ * thread adds schema, stream, epoch, seq, prev and crc, writes the whole batch with one write(2)
+ * and, when a record of the batch asks for it, makes it durable with one fdatasync(2), then wakes
+ * the workers that wait. Under load batches grow by themselves.
+ *
+ * A segment that ended badly (crash, failed write or sync, foreign change) is never touched again:
+ * the next one has epoch + 1 and says in its first line how the old one ended. After a failure
+ * while running the journal stays FAILED: it takes nothing more and everybody waiting is told so.
+ *
+ * Files: LOCK, STREAM, audit-<epoch:6>-<first seq:20>.jsonl in the audit directory.
+ */
+#ifndef SG_AUDIT_JOURNAL_H
+#define SG_AUDIT_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/audit_record.h"
+
+struct sg_journal;
+struct sg_journal_port;
+
+enum sg_journal_state { SG_JOURNAL_OK = 0, SG_JOURNAL_FULL, SG_JOURNAL_STALLED, SG_JOURNAL_FAILED };
+
+struct sg_journal_options {
+    const char *directory; /* made with 0750 when missing */
+    size_t line_bytes;     /* longest record: 6 x limits.target_bytes + 4 KiB */
+    bool refuse_on_damage; /* audit.on_damage: refuse */
+    const char *version;   /* of signgate, for segment lines */
+    const struct sg_clock *clock;
+};
+
+/*
+ * Open the directory: lock it, read what is there, declare how the last segment ended, begin a new
+ * segment durably (file and directory). SG_IO or SG_CONFIG: *reterr says what to do. [supervisor]
+ */
+SG_MUST_CHECK enum sg_status sg_journal_open(const struct sg_journal_options *options,
+                                             struct sg_journal **ret, struct sg_error *reterr);
+
+/*
+ * Make a port: a worker's (or the supervisor's) way in. Before start only. The journal writes 8
+ * bytes to wake_fd (an eventfd the port's owner listens to; -1: none) when progress changes.
+ * NULL: no memory. [supervisor]
+ */
+struct sg_journal_port *sg_journal_port_new(struct sg_journal *journal, int wake_fd);
+
+/* Start the thread. [supervisor] */
+SG_MUST_CHECK enum sg_status sg_journal_start(struct sg_journal *journal, struct sg_error *reterr);
+
+/*
+ * Write everything handed over, make it durable, end the thread, close. Ports die with it. Status
+ * of the last write. NULL is fine. [supervisor, workers have stopped]
+ */
+enum sg_status sg_journal_close(struct sg_journal **journal);
+
+enum sg_journal_state sg_journal_state(const struct sg_journal *journal); /* [any] */
+
+/*
+ * Promise room for bytes more (intent and its outcome; see sg_journal_bound). False: not now, the
+ * request is refused with AuditUnavailable. What is promised must be submitted or released.
+ * [port's thread]
+ */
+bool sg_journal_reserve(struct sg_journal_port *port, size_t bytes);
+void sg_journal_release(struct sg_journal_port *port, size_t bytes);
+
+/* The longest line a record of these lengths can be. Pure. */
+size_t sg_journal_bound(const struct sg_audit_record *record);
+
+/* What the submitter of a record waits for. */
+enum sg_journal_wait {
+    SG_JOURNAL_WAIT_NONE = 0, /* nothing: the record is held until a batch goes, 20 ms at most */
+    SG_JOURNAL_WAIT_WRITTEN,  /* given to the kernel */
+    SG_JOURNAL_WAIT_DURABLE,  /* on disk */
+};
+
+/*
+ * Hand one record over; reserved is what of the promised bytes it uses up (0: nothing was
+ * promised). Returns its ticket, rising by one for each record of the port, or 0: the journal has
+ * failed, or has no room for a record that was promised none (denials, rejections). A record that
+ * was refused is nowhere: its request must be refused too. Nothing is visible to the journal before
+ * flush. [port's thread]
+ */
+uint64_t sg_journal_submit(struct sg_journal_port *port, const struct sg_audit_record *record,
+                           enum sg_journal_wait wait, size_t reserved);
+
+/* Publish what was submitted since the last flush; once a loop turn. [port's thread] */
+void sg_journal_flush(struct sg_journal_port *port);
+
+/* How far the journal is for this port. Tickets up to and including these numbers. */
+struct sg_journal_progress {
+    uint64_t durable; /* on disk */
+    uint64_t written; /* given to the kernel */
+    bool failed;      /* nothing behind durable will ever be durable */
+};
+struct sg_journal_progress sg_journal_progress(const struct sg_journal_port *port);
+
+#endif

@@ -1,0 +1,324 @@
+#include "audit/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+
+/*
+ * A segment is mapped nowhere and never held whole: it is read in blocks, a line at a time. The
+ * first bytes that are not the next good line end what is proven; from there on the rest is only
+ * hashed (the next segment declares it) and searched for lines that are good by themselves, which
+ * tells damage in the middle from a tail that was torn off.
+ */
+
+enum { BLOCK_BYTES = 1 << 16, LINE_BYTES_MAX = 1 << 20, EPOCH_DIGITS = 6, SEQ_DIGITS = 20 };
+
+void sg_segment_name_make(uint64_t epoch, uint64_t first_seq, struct sg_segment_name *ret)
+{
+    ret->epoch = epoch;
+    ret->first_seq = first_seq;
+    (void)snprintf(ret->text, sizeof ret->text, "audit-%06llu-%020llu.jsonl",
+                   (unsigned long long)epoch, (unsigned long long)first_seq);
+}
+
+static bool parse_name(const char *text, struct sg_segment_name *ret)
+{
+    struct sg_str name = sg_str_from(text);
+    const struct sg_str prefix = SG_STR("audit-"), suffix = SG_STR(".jsonl");
+    if (name.n != prefix.n + EPOCH_DIGITS + 1 + SEQ_DIGITS + suffix.n ||
+        !sg_str_starts_with(name, prefix) || !sg_str_ends_with(name, suffix) ||
+        name.p[prefix.n + EPOCH_DIGITS] != '-') {
+        return false;
+    }
+    uint64_t epoch, seq;
+    if (!sg_str_to_u64(sg_str_slice(name, prefix.n, prefix.n + EPOCH_DIGITS), UINT64_MAX, &epoch) ||
+        !sg_str_to_u64(sg_str_slice(name, prefix.n + EPOCH_DIGITS + 1, name.n - suffix.n),
+                       UINT64_MAX, &seq)) {
+        return false;
+    }
+    sg_segment_name_make(epoch, seq, ret);
+    return true;
+}
+
+/* Order of writing: seq rises over epochs too, but a torn segment may have used a seq twice. */
+static int by_order(const void *a, const void *b)
+{
+    const struct sg_segment_name *x = a, *y = b;
+    if (x->epoch != y->epoch) {
+        return x->epoch < y->epoch ? -1 : 1;
+    }
+    return x->first_seq < y->first_seq ? -1 : x->first_seq > y->first_seq;
+}
+
+enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret, size_t *ret_count,
+                               struct sg_error *reterr)
+{
+    struct sg_segment_name *names = NULL;
+    size_t count = 0;
+    int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    if (directory == NULL) {
+        enum sg_status status =
+            sg_error_set(reterr, SG_IO, NULL, "cannot list it: %s", strerror(errno));
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return status;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        struct sg_segment_name name;
+        if (!parse_name(entry->d_name, &name)) {
+            continue;
+        }
+        struct sg_segment_name *grown = realloc(names, (count + 1) * sizeof *names);
+        if (grown == NULL) {
+            free(names);
+            (void)closedir(directory);
+            return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
+        }
+        names = grown;
+        names[count++] = name;
+    }
+    (void)closedir(directory);
+    if (count > 0) {
+        qsort(names, count, sizeof *names, by_order);
+    }
+    *ret = names;
+    *ret_count = count;
+    return SG_OK;
+}
+
+/* --- reading a segment --------------------------------------------------------------------------
+ */
+
+struct reading {
+    int fd;
+    struct sg_digest *digest;
+    struct sg_buf line; /* bytes of the line that is not whole yet */
+    struct sg_chain *chain;
+    bool known;
+    struct sg_segment_report *report;
+    bool bad;         /* what follows is behind the first bad line */
+    bool good_behind; /* and some of it is good by itself */
+};
+
+/* Copy a number member (not a string) of a line's text. */
+static uint64_t number_member(struct sg_str text, const char *name)
+{
+    char wanted[64];
+    (void)snprintf(wanted, sizeof wanted, "\"%s\":", name);
+    const char *at = text.n > 0 ? memmem(text.p, text.n, wanted, strlen(wanted)) : NULL;
+    uint64_t value = 0;
+    if (at != NULL) {
+        struct sg_str rest = sg_str_slice(text, (size_t)(at - text.p) + strlen(wanted), text.n);
+        size_t digits = 0;
+        while (digits < rest.n && rest.p[digits] >= '0' && rest.p[digits] <= '9') {
+            digits++;
+        }
+        (void)sg_str_to_u64(sg_str_slice(rest, 0, digits), UINT64_MAX, &value);
+    }
+    return value;
+}
+
+static void copy_text(char *to, size_t size, struct sg_str from)
+{
+    size_t count = from.n < size ? from.n : size - 1;
+    if (count > 0) {
+        memcpy(to, from.p, count);
+    }
+    to[count] = '\0';
+}
+
+static void take_declaration(struct sg_segment_report *report, struct sg_str text)
+{
+    struct sg_str ended = sg_chain_member(text, "ended");
+    report->declares = ended.n > 0;
+    copy_text(report->ended, sizeof report->ended, ended);
+    copy_text(report->declared_sha256, sizeof report->declared_sha256,
+              sg_chain_member(text, "extra_sha256"));
+    report->last_good_seq = number_member(text, "last_good_seq");
+    report->extra_bytes = number_member(text, "extra_bytes");
+}
+
+/* Why a line is not the next good one; NULL when it is. */
+static const char *fault_of(struct reading *r, struct sg_str line, struct sg_chain_line *ret)
+{
+    const struct sg_chain *chain = r->chain;
+    bool first = r->report->lines == 0;
+    if (!sg_chain_parse(line, ret)) {
+        return "form";
+    }
+    if (!ret->crc_good) {
+        return "crc";
+    }
+    bool segment = sg_str_equal(sg_chain_member(ret->text, "event"), SG_STR("segment"));
+    if (segment != first) {
+        return "segment";
+    }
+    if (first && !r->known) {
+        return NULL;
+    }
+    if (!sg_str_equal_text(ret->stream, chain->stream)) {
+        return "stream";
+    }
+    if (ret->seq != chain->seq + 1) {
+        return "seq";
+    }
+    if (first ? ret->epoch < chain->epoch || ret->epoch > chain->epoch + 1
+              : ret->epoch != chain->epoch) {
+        return "epoch";
+    }
+    return sg_str_equal(ret->prev, (struct sg_str){.p = chain->prev, .n = sizeof chain->prev})
+               ? NULL
+               : "prev";
+}
+
+static enum sg_status take_line(struct reading *r, struct sg_str line)
+{
+    struct sg_chain_line parts;
+    if (r->bad) {
+        r->good_behind = r->good_behind || (sg_chain_parse(line, &parts) && parts.crc_good);
+        return SG_OK;
+    }
+    const char *fault = fault_of(r, line, &parts);
+    if (fault != NULL) {
+        r->bad = true;
+        r->report->kind = fault;
+        /* A line that is good by itself but does not follow was put here: damage, not a tear. */
+        r->good_behind = strcmp(fault, "form") != 0 && strcmp(fault, "crc") != 0;
+        return SG_OK;
+    }
+    struct sg_chain *chain = r->chain;
+    if (r->report->lines == 0) {
+        take_declaration(r->report, parts.text);
+        copy_text(chain->stream, sizeof chain->stream, parts.stream);
+    }
+    chain->epoch = parts.epoch;
+    chain->seq = parts.seq;
+    r->report->lines++;
+    r->report->good_bytes += line.n + 1;
+    r->report->ends_with_stop = sg_str_equal(sg_chain_member(parts.text, "event"), SG_STR("stop"));
+    return sg_digest_run_hex(r->digest, line, chain->prev);
+}
+
+/* Split what was read into lines; a line above the bound counts as bad. */
+static enum sg_status take_bytes(struct reading *r, struct sg_str bytes)
+{
+    enum sg_status status = SG_OK;
+    while (bytes.n > 0 && status == SG_OK) {
+        size_t end = sg_str_find(bytes, '\n');
+        struct sg_str piece = sg_str_slice(bytes, 0, end);
+        sg_buf_add_str(&r->line, piece);
+        if (sg_buf_failed(&r->line)) {
+            sg_buf_clear(&r->line);
+            if (!r->bad) {
+                r->bad = true;
+                r->report->kind = "form";
+            }
+        }
+        if (end < bytes.n) {
+            status = take_line(r, sg_buf_str(&r->line));
+            sg_buf_clear(&r->line);
+        }
+        bytes = sg_str_slice(bytes, end + 1, bytes.n);
+    }
+    return status;
+}
+
+/* Hash the bytes behind the good ones. */
+static enum sg_status hash_rest(struct reading *r, struct sg_error *reterr)
+{
+    struct sg_segment_report *report = r->report;
+    uint64_t count = report->file_bytes - report->good_bytes;
+    struct sg_buf rest;
+    sg_buf_init(&rest, SIZE_MAX / 2);
+    char *to = count < SIZE_MAX / 2 ? sg_buf_reserve(&rest, (size_t)count) : NULL;
+    if (to == NULL) {
+        return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
+    }
+    size_t got = 0;
+    while (got < count) {
+        ssize_t now =
+            pread(r->fd, to + got, (size_t)count - got, (off_t)(report->good_bytes + got));
+        if (now <= 0) {
+            break;
+        }
+        got += (size_t)now;
+    }
+    enum sg_status status =
+        got < count ? SG_IO : sg_digest_run_hex(r->digest, sg_buf_str(&rest), report->extra_sha256);
+    sg_buf_done(&rest);
+    return status == SG_OK ? status : sg_error_set(reterr, status, NULL, "cannot read it again");
+}
+
+enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *name, bool known,
+                               struct sg_chain *chain, struct sg_segment_report *ret,
+                               struct sg_error *reterr)
+{
+    char block[BLOCK_BYTES];
+    struct stat about;
+    struct reading r = {.chain = chain, .known = known, .report = ret};
+    enum sg_status status = SG_OK;
+    *ret = (struct sg_segment_report){.fault = SG_SEGMENT_GOOD};
+    sg_buf_init(&r.line, LINE_BYTES_MAX);
+    r.fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    r.digest = sg_digest_new(SG_DIGEST_SHA256, reterr);
+    if (r.digest == NULL) {
+        status = reterr->status;
+        goto out;
+    }
+    if (r.fd < 0 || fstat(r.fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        status = sg_error_set(reterr, SG_IO, NULL, "cannot open %s: %s", name->text,
+                              r.fd < 0 ? strerror(errno) : "it is not a regular file");
+        goto out;
+    }
+    for (;;) {
+        ssize_t count = read(r.fd, block, sizeof block);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            status = sg_error_set(reterr, SG_IO, NULL, "cannot read %s: %s", name->text,
+                                  strerror(errno));
+            goto out;
+        }
+        if (count == 0) {
+            break;
+        }
+        ret->file_bytes += (uint64_t)count;
+        status = take_bytes(&r, (struct sg_str){.p = block, .n = (size_t)count});
+        if (status != SG_OK) {
+            (void)sg_error_set(reterr, status, NULL, "cannot hash %s", name->text);
+            goto out;
+        }
+    }
+    if (!r.bad && r.line.n > 0) {
+        r.bad = true;
+        ret->kind = "torn";
+    } else if (!r.bad && ret->lines == 0) {
+        r.bad = true; /* empty: made, and not even its first line was written */
+        ret->kind = "torn";
+    }
+    if (r.bad) {
+        ret->fault = r.good_behind ? SG_SEGMENT_DAMAGED : SG_SEGMENT_TORN;
+        if (!r.good_behind && strcmp(ret->kind, "form") == 0) {
+            ret->kind = "torn";
+        }
+        ret->ends_with_stop = false;
+        status = hash_rest(&r, reterr);
+    }
+out:
+    if (r.fd >= 0) {
+        (void)close(r.fd);
+    }
+    sg_buf_done(&r.line);
+    sg_digest_free(r.digest);
+    return status;
+}

@@ -1,0 +1,62 @@
+/*
+ * Segments: the files audit-<epoch:6>-<first seq:20>.jsonl of an audit directory, listed in their
+ * order, read line by line, and judged: how far they are good, and what stands behind.
+ */
+#ifndef SG_AUDIT_SEGMENT_H
+#define SG_AUDIT_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/chain.h"
+#include "base/error.h"
+
+enum { SG_SEGMENT_NAME_BYTES = 48 };
+
+struct sg_segment_name {
+    char text[SG_SEGMENT_NAME_BYTES];
+    uint64_t epoch;
+    uint64_t first_seq;
+};
+
+void sg_segment_name_make(uint64_t epoch, uint64_t first_seq, struct sg_segment_name *ret);
+
+/* The segments of a directory in order; *ret is malloc'd. SG_IO: it cannot be read. */
+SG_MUST_CHECK enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret,
+                                             size_t *ret_count, struct sg_error *reterr);
+
+/* What is wrong with the first bytes that are not a good line. */
+enum sg_segment_fault {
+    SG_SEGMENT_GOOD = 0,
+    SG_SEGMENT_TORN,    /* not a whole line, nothing good behind it */
+    SG_SEGMENT_DAMAGED, /* a bad line with good ones behind it */
+};
+
+/* What reading a segment found. chain is in and out: where it stood before, where it stands now. */
+struct sg_segment_report {
+    enum sg_segment_fault fault;
+    const char *kind;    /* "torn", "crc", "prev", "seq"...; a literal */
+    uint64_t lines;      /* good ones */
+    uint64_t good_bytes; /* up to here the segment is good */
+    uint64_t file_bytes;
+    char extra_sha256[SG_DIGEST_HEX_BYTES + 1]; /* of the bytes behind, when there are any */
+    bool ends_with_stop;
+    /* the declaration in its first line, as far as it was good */
+    bool declares;
+    char ended[16];
+    uint64_t last_good_seq;
+    uint64_t extra_bytes;
+    char declared_sha256[SG_DIGEST_HEX_BYTES + 1];
+};
+
+/*
+ * Read a segment to its end. known: chain says what the first line must follow; else the first line
+ * is taken as the beginning (of the directory, or of what is left of it). SG_IO, SG_NO_MEMORY.
+ */
+SG_MUST_CHECK enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *name,
+                                             bool known, struct sg_chain *chain,
+                                             struct sg_segment_report *ret,
+                                             struct sg_error *reterr);
+
+#endif

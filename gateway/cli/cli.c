@@ -1,0 +1,242 @@
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/str.h"
+
+enum { OPTIONS_MAX = 24, FIRST_VALUE = 1000 };
+
+/* Options that every verb has. */
+static const struct sg_option help_option = {
+    .name = "help", .letter = 'h', .summary = "show this help"};
+static const struct sg_option output_option = {
+    .name = "output", .argument = "text|json", .summary = "form of the result (text)"};
+
+/* The options of a verb with the common ones behind; returns how many. */
+static size_t all_options(const struct sg_verb *verb, const struct sg_option *ret[OPTIONS_MAX])
+{
+    size_t count = 0;
+    for (const struct sg_option *option = verb->options;
+         option != NULL && option->name != NULL && count < OPTIONS_MAX - 2; option++) {
+        ret[count++] = option;
+    }
+    if (verb->has_output) {
+        ret[count++] = &output_option;
+    }
+    ret[count++] = &help_option;
+    return count;
+}
+
+int sg_usage_error(struct sg_cli *cli, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("signgate: ", cli->err);
+    (void)vfprintf(cli->err, format, args);
+    (void)fputc('\n', cli->err);
+    va_end(args);
+    return SG_EXIT_USAGE;
+}
+
+static void print_help(struct sg_cli *cli, const struct sg_verb *verb)
+{
+    const struct sg_option *options[OPTIONS_MAX];
+    size_t count = all_options(verb, options);
+    (void)fprintf(cli->out, "%s\n\nusage: signgate %s\n\noptions:\n", verb->summary, verb->usage);
+    for (size_t i = 0; i < count; i++) {
+        char left[48];
+        const struct sg_option *option = options[i];
+        (void)snprintf(left, sizeof left, "%c%c%s--%s%s%s", option->letter != 0 ? '-' : ' ',
+                       option->letter != 0 ? option->letter : ' ',
+                       option->letter != 0 ? ", " : "  ", option->name,
+                       option->argument != NULL ? " " : "",
+                       option->argument != NULL ? option->argument : "");
+        (void)fprintf(cli->out, "  %-28s %s%s\n", left, option->summary,
+                      option->not_built != NULL ? " (not built yet)" : "");
+    }
+    if (verb->examples != NULL) {
+        (void)fprintf(cli->out, "\nexamples:\n%s", verb->examples);
+    }
+}
+
+/* "--confg": nearest option, or where to look. */
+static int unknown_option(struct sg_cli *cli, const struct sg_verb *verb, const char *given)
+{
+    const struct sg_option *options[OPTIONS_MAX];
+    const char *names[OPTIONS_MAX];
+    size_t count = all_options(verb, options);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = options[i]->name;
+    }
+    struct sg_str name = sg_str_from(given);
+    while (name.n > 0 && name.p[0] == '-') {
+        name = sg_str_slice(name, 1, name.n);
+    }
+    name = sg_str_slice(name, 0, sg_str_find(name, '='));
+    const char *nearest = NULL;
+    for (size_t i = 0; i < count && name.n > 0; i++) { /* an abbreviation means what it begins */
+        if (sg_str_starts_with(sg_str_from(names[i]), name)) {
+            nearest = names[i];
+        }
+    }
+    if (nearest == NULL) {
+        nearest = sg_str_nearest(name, names, count);
+    }
+    if (nearest != NULL) {
+        return sg_usage_error(cli, "unknown option \"%s\"; did you mean \"--%s\"?", given, nearest);
+    }
+    return sg_usage_error(cli, "unknown option \"%s\"   (all options: signgate %s --help)", given,
+                          verb->name);
+}
+
+static bool add_value(struct sg_arguments *arguments, const struct sg_option *option,
+                      const char *value)
+{
+    if (arguments->value_count == SG_OPTION_VALUES_MAX) {
+        return false;
+    }
+    arguments->values[arguments->value_count].option = option;
+    arguments->values[arguments->value_count].value = value;
+    arguments->value_count++;
+    return true;
+}
+
+/* Take one parsed option; SG_EXIT_GOOD to go on. */
+static int take_option(struct sg_cli *cli, const struct sg_verb *verb,
+                       const struct sg_option *option, const char *value, struct sg_arguments *ret)
+{
+    if (option->not_built != NULL) {
+        return sg_usage_error(cli, "--%s: %s", option->name, option->not_built);
+    }
+    if (option == &output_option) {
+        if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0) {
+            return sg_usage_error(cli, "--output is text or json, not \"%s\"", value);
+        }
+        cli->json = strcmp(value, "json") == 0;
+    }
+    if (!option->repeatable && sg_option_count(ret, option->name) > 0) {
+        return sg_usage_error(cli, "--%s is given twice", option->name);
+    }
+    if (!add_value(ret, option, value != NULL ? value : "")) {
+        return sg_usage_error(cli, "too many options   (signgate %s --help)", verb->name);
+    }
+    return SG_EXIT_GOOD;
+}
+
+static int parse(struct sg_cli *cli, const struct sg_verb *verb, int argc, char **argv,
+                 struct sg_arguments *ret)
+{
+    const struct sg_option *options[OPTIONS_MAX];
+    struct option longs[OPTIONS_MAX + 1] = {{.name = NULL}};
+    char letters[2 * OPTIONS_MAX + 3] = ":"; /* missing arguments come back as ':' */
+    size_t count = all_options(verb, options), at = 1;
+    for (size_t i = 0; i < count; i++) {
+        longs[i] = (struct option){
+            .name = options[i]->name,
+            .has_arg = options[i]->argument != NULL ? required_argument : no_argument,
+            .val = FIRST_VALUE + (int)i,
+        };
+        if (options[i]->letter != 0) {
+            letters[at++] = options[i]->letter;
+            if (options[i]->argument != NULL) {
+                letters[at++] = ':';
+            }
+        }
+    }
+    opterr = 0;
+    optind = 0;
+    for (;;) {
+        int before = optind > 0 ? optind : 1;
+        int found = getopt_long(argc, argv, letters, longs, NULL);
+        if (found == -1) {
+            break;
+        }
+        const char *given = argv[optind > before ? optind - 1 : before];
+        if (found == '?' || found == ':') {
+            const char *word = argv[before];
+            /* getopt may have moved other arguments; the offending one begins with a dash. */
+            for (int i = before; i < argc && word[0] != '-'; i++) {
+                word = argv[i];
+            }
+            if (found == ':') {
+                return sg_usage_error(cli, "option \"%s\" needs a value   (signgate %s --help)",
+                                      word, verb->name);
+            }
+            return unknown_option(cli, verb, word);
+        }
+        const struct sg_option *option = NULL;
+        for (size_t i = 0; i < count; i++) {
+            if (found == FIRST_VALUE + (int)i || (found != 0 && found == options[i]->letter)) {
+                option = options[i];
+            }
+        }
+        if (option == NULL) {
+            return unknown_option(cli, verb, given);
+        }
+        /* getopt takes any unique beginning; we do not. */
+        if (found >= FIRST_VALUE) {
+            for (int i = before; i < optind && i < argc; i++) {
+                struct sg_str word = sg_str_from(argv[i]);
+                if (sg_str_starts_with(word, SG_STR("--")) && word.n > 2) {
+                    word = sg_str_slice(word, 2, sg_str_find(word, '='));
+                    if (!sg_str_equal_text(word, option->name)) {
+                        return unknown_option(cli, verb, argv[i]);
+                    }
+                    break;
+                }
+            }
+        }
+        if (option == &help_option) {
+            print_help(cli, verb);
+            return -1;
+        }
+        int status = take_option(cli, verb, option, optarg, ret);
+        if (status != SG_EXIT_GOOD) {
+            return status;
+        }
+    }
+    for (int i = optind; i < argc; i++) {
+        if (ret->count == SG_ARGUMENTS_MAX || ret->count == verb->max_arguments) {
+            return sg_usage_error(cli, "unexpected argument \"%s\"   (usage: signgate %s)", argv[i],
+                                  verb->usage);
+        }
+        ret->items[ret->count++] = argv[i];
+    }
+    if (ret->count < verb->min_arguments) {
+        return sg_usage_error(cli, "an argument is missing   (usage: signgate %s)", verb->usage);
+    }
+    return SG_EXIT_GOOD;
+}
+
+int sg_verb_main(struct sg_cli *cli, const struct sg_verb *verb, int argc, char **argv)
+{
+    struct sg_arguments arguments = {.count = 0};
+    int status = parse(cli, verb, argc, argv, &arguments);
+    if (status == -1) {
+        return SG_EXIT_GOOD; /* help was shown */
+    }
+    return status == SG_EXIT_GOOD ? verb->run(cli, &arguments) : status;
+}
+
+const char *sg_option_value(const struct sg_arguments *arguments, const char *name,
+                            const char *otherwise)
+{
+    const char *value = otherwise;
+    for (size_t i = 0; i < arguments->value_count; i++) {
+        if (strcmp(arguments->values[i].option->name, name) == 0) {
+            value = arguments->values[i].value;
+        }
+    }
+    return value;
+}
+
+size_t sg_option_count(const struct sg_arguments *arguments, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < arguments->value_count; i++) {
+        count += strcmp(arguments->values[i].option->name, name) == 0;
+    }
+    return count;
+}

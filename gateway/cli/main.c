@@ -1,0 +1,142 @@
+/* signgate: the verbs, and which of them a command line means. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "cli/cli.h"
+#include "server/admin.h"
+
+static int run_version(struct sg_cli *cli, const struct sg_arguments *arguments)
+{
+    struct sg_buf text;
+    (void)arguments;
+    sg_buf_init(&text, 4096);
+    if (cli->json) {
+        sg_version_json(&text);
+        sg_buf_add_char(&text, '\n');
+    } else {
+        sg_version_text(&text);
+    }
+    (void)fwrite(text.p, 1, text.n, cli->out);
+    sg_buf_done(&text);
+    return SG_EXIT_GOOD;
+}
+
+static int run_help(struct sg_cli *cli, const struct sg_arguments *arguments);
+
+static const struct sg_verb verb_version = {
+    .name = "version",
+    .summary = "print the version and what it runs with",
+    .usage = "version [--output json]",
+    .has_output = true,
+    .run = run_version,
+};
+
+static const struct sg_verb verb_help = {
+    .name = "help",
+    .summary = "list the verbs, or show the help of one",
+    .usage = "help [VERB]",
+    .max_arguments = 1,
+    .run = run_help,
+};
+
+static const struct sg_verb *const verbs[] = {
+    &sg_verb_serve,   &sg_verb_check, &sg_verb_sign, &sg_verb_audit,
+    &sg_verb_sandbox, &verb_version,  &verb_help,
+};
+
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+/* Verbs of the product that are still to come: refused by name. */
+static const char *const planned[] = {"init",   "policy", "catalog", "credentials",
+                                      "status", "schema", "fleet",   "doctor"};
+
+static const struct sg_verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(verbs[i]->name, name) == 0) {
+            return verbs[i];
+        }
+    }
+    return NULL;
+}
+
+static void list_verbs(FILE *to)
+{
+    (void)fputs("signgate: an authenticating egress gateway for Huawei Cloud APIs\n\n"
+                "usage: signgate VERB [options]\n\nverbs:\n",
+                to);
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        (void)fprintf(to, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+    }
+    (void)fputs("\nEach verb has --help. First steps: signgate serve --sandbox\n", to);
+}
+
+static int unknown_verb(struct sg_cli *cli, const char *name)
+{
+    const char *names[VERB_COUNT];
+    for (size_t i = 0; i < sizeof planned / sizeof *planned; i++) {
+        if (strcmp(name, planned[i]) == 0) {
+            return sg_usage_error(cli, "the verb \"%s\" is not built yet", name);
+        }
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        names[i] = verbs[i]->name;
+    }
+    const char *nearest = sg_str_nearest(sg_str_from(name), names, VERB_COUNT);
+    if (nearest != NULL) {
+        return sg_usage_error(cli,
+                              "unknown verb \"%s\"; did you mean \"%s\"?   (all verbs: signgate "
+                              "help)",
+                              name, nearest);
+    }
+    return sg_usage_error(cli, "unknown verb \"%s\"   (all verbs: signgate help)", name);
+}
+
+static int run_help(struct sg_cli *cli, const struct sg_arguments *arguments)
+{
+    if (arguments->count == 0) {
+        list_verbs(cli->out);
+        return SG_EXIT_GOOD;
+    }
+    const struct sg_verb *verb = find_verb(arguments->items[0]);
+    if (verb == NULL) {
+        return unknown_verb(cli, arguments->items[0]);
+    }
+    char name[] = "signgate", help[] = "--help";
+    char *words[] = {name, help, NULL};
+    return sg_verb_main(cli, verb, 2, words);
+}
+
+int main(int argc, char **argv)
+{
+    struct sg_cli cli = {.out = stdout, .err = stderr};
+    int status;
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    if (argc < 2) {
+        list_verbs(stderr);
+        return SG_EXIT_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        list_verbs(stdout);
+        status = SG_EXIT_GOOD;
+    } else if (strcmp(word, "--version") == 0) {
+        (void)printf("signgate %s\n", PACKAGE_VERSION);
+        status = SG_EXIT_GOOD;
+    } else if (strcmp(word, "-t") == 0) {
+        status = sg_verb_main(&cli, &sg_verb_check, argc - 1, argv + 1);
+    } else {
+        const struct sg_verb *verb = find_verb(word);
+        status =
+            verb != NULL ? sg_verb_main(&cli, verb, argc - 1, argv + 1) : unknown_verb(&cli, word);
+    }
+    /* A result that could not be written is no result. */
+    if (fflush(stdout) != 0 && status == SG_EXIT_GOOD) {
+        status = SG_EXIT_FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,135 @@
+/* check: load everything serve would load, and say everything that is wrong with it. */
+#include <stdlib.h>
+
+#include "base/diags.h"
+#include "cli/cli.h"
+#include "snapshot/snapshot.h"
+#include "text/json_out.h"
+
+enum { TEXT_BYTES_MAX = 4 << 20 };
+
+static size_t count_mapped(const struct sg_catalog *catalog)
+{
+    size_t mapped = 0;
+    for (size_t i = 0; i < sg_catalog_count(catalog); i++) {
+        mapped += sg_catalog_at(catalog, i)->action.n > 0;
+    }
+    return mapped;
+}
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* One line of what was loaded, so that silence is never the answer. */
+static void say_loaded(struct sg_cli *cli, const struct sg_snapshot *snapshot)
+{
+    const struct sg_settings *settings = &snapshot->settings;
+    size_t operations = 0, mapped = 0;
+    for (size_t i = 0; i < snapshot->service_count; i++) {
+        operations += sg_catalog_count(snapshot->services[i].catalog);
+        mapped += count_mapped(snapshot->services[i].catalog);
+    }
+    size_t policies = sg_policy_count(snapshot->policies);
+    size_t statements = sg_policy_statement_count(snapshot->policies);
+    (void)fprintf(cli->out,
+                  "%.*s: ok: %zu listener%s, %zu service%s (%zu operations, %zu mapped), %zu "
+                  "caller%s, %zu polic%s (%zu statement%s), %zu credential%s\n",
+                  SG_STR_ARG(snapshot->path), settings->listeners.count,
+                  plural(settings->listeners.count), snapshot->service_count,
+                  plural(snapshot->service_count), operations, mapped, settings->callers.count,
+                  plural(settings->callers.count), policies, policies == 1 ? "y" : "ies",
+                  statements, plural(statements), snapshot->credential_count,
+                  plural(snapshot->credential_count));
+    if (mapped < operations) {
+        (void)fprintf(cli->err,
+                      "warning: %zu operations have no action and will be refused; map them in the "
+                      "catalog\n",
+                      operations - mapped);
+    }
+}
+
+static void print_json(struct sg_cli *cli, struct sg_diags *diags, bool good)
+{
+    struct sg_buf text;
+    struct sg_json json;
+    struct sg_diag diag;
+    sg_buf_init(&text, TEXT_BYTES_MAX);
+    sg_json_init(&json, &text);
+    sg_json_begin_object(&json, NULL);
+    sg_json_text(&json, "schema", "signgate.check.1");
+    sg_json_bool(&json, "ok", good);
+    sg_json_u64(&json, "errors", sg_diags_errors(diags));
+    sg_json_u64(&json, "warnings", sg_diags_warnings(diags));
+    sg_json_begin_list(&json, "diagnostics");
+    for (size_t i = 0; sg_diags_get(diags, i, &diag); i++) {
+        sg_json_begin_object(&json, NULL);
+        sg_json_text(&json, "severity", diag.severity == SG_SEVERITY_ERROR ? "error" : "warning");
+        sg_json_text(&json, "file", diag.place.file);
+        sg_json_u64(&json, "line", diag.place.line);
+        sg_json_u64(&json, "column", diag.place.column);
+        sg_json_text(&json, "text", diag.text);
+        sg_json_text(&json, "help", diag.help);
+        sg_json_end_object(&json);
+    }
+    sg_json_end_list(&json);
+    sg_json_end_object(&json);
+    sg_buf_add_char(&text, '\n');
+    (void)fwrite(text.p, 1, text.n, cli->out);
+    sg_buf_done(&text);
+}
+
+static void print_text(struct sg_cli *cli, struct sg_diags *diags)
+{
+    struct sg_buf text;
+    size_t errors = sg_diags_errors(diags), warnings = sg_diags_warnings(diags);
+    sg_buf_init(&text, TEXT_BYTES_MAX);
+    sg_diags_print_text(diags, &text);
+    (void)fwrite(text.p, 1, text.n, cli->err);
+    sg_buf_done(&text);
+    if (errors + warnings > 0) {
+        (void)fprintf(cli->err, "%zu error%s, %zu warning%s\n", errors, plural(errors), warnings,
+                      plural(warnings));
+    }
+}
+
+static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
+{
+    const char *path = sg_option_value(arguments, "config", sg_snapshot_default_path());
+    struct sg_diags *diags = sg_diags_new();
+    struct sg_snapshot *snapshot = NULL;
+    if (diags == NULL) {
+        return sg_usage_error(cli, "out of memory");
+    }
+    bool good =
+        sg_snapshot_load(path, SG_LOAD_TO_CHECK, &sg_clock_system, diags, &snapshot) == SG_OK;
+    bool strict = sg_option_count(arguments, "strict") > 0 && sg_diags_warnings(diags) > 0;
+    if (cli->json) {
+        print_json(cli, diags, good && !strict);
+    } else {
+        print_text(cli, diags);
+        if (good) {
+            say_loaded(cli, snapshot);
+        }
+    }
+    sg_diags_free(diags);
+    (void)sg_snapshot_unref(snapshot);
+    return good && !strict ? SG_EXIT_GOOD : SG_EXIT_FAILED;
+}
+
+static const struct sg_option options[] = {
+    {.name = "config", .letter = 'c', .argument = "FILE", .summary = "the configuration"},
+    {.name = "strict", .summary = "warnings fail too"},
+    {.name = NULL},
+};
+
+const struct sg_verb sg_verb_check = {
+    .name = "check",
+    .summary = "find every mistake in a configuration and all it names",
+    .usage = "check [-c FILE] [--strict] [--output json]",
+    .options = options,
+    .has_output = true,
+    .examples = "  signgate check -c signgate.yaml\n",
+    .run = run,
+};

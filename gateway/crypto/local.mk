@@ -1,0 +1,8 @@
+libsgcore_a_SOURCES += \
+	gateway/crypto/digest.c \
+	gateway/crypto/digest.h \
+	gateway/crypto/mac.c \
+	gateway/crypto/mac.h \
+	gateway/crypto/tls_context.c \
+	gateway/crypto/tls_context.h
+EXTRA_DIST += gateway/crypto/.may_include

@@ -1,0 +1,10 @@
+libsggate_a_SOURCES += \
+	gateway/exchange/exchange.c \
+	gateway/exchange/exchange.h \
+	gateway/exchange/lease.c \
+	gateway/exchange/lease.h \
+	gateway/exchange/reply.c \
+	gateway/exchange/reply.h \
+	gateway/exchange/request_id.c \
+	gateway/exchange/request_id.h
+EXTRA_DIST += gateway/exchange/.may_include

@@ -1,0 +1,17 @@
+include gateway/base/local.mk
+include gateway/model/local.mk
+include gateway/text/local.mk
+include gateway/crypto/local.mk
+include gateway/http/local.mk
+include gateway/identity/local.mk
+include gateway/catalog/local.mk
+include gateway/policy/local.mk
+include gateway/signing/local.mk
+include gateway/credential/local.mk
+include gateway/audit/local.mk
+include gateway/snapshot/local.mk
+include gateway/net/local.mk
+include gateway/exchange/local.mk
+include gateway/server/local.mk
+include gateway/sandbox/local.mk
+include gateway/cli/local.mk

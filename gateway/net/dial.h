@@ -1,0 +1,26 @@
+/* Sockets towards the cloud: how they are made, and what the kernel knows of them. [any] */
+#ifndef SG_NET_DIAL_H
+#define SG_NET_DIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/resolver.h"
+
+/*
+ * Begin a TCP connection: non-blocking, close-on-exec, without Nagle, with keepalive, so that a
+ * peer that has silently gone ends within half a minute. Return the descriptor and whether it is
+ * still connecting, or -1 with errno set.
+ */
+int sg_dial(const struct sg_address *address, bool *ret_connecting);
+
+/* Whether anything waits to be read, the connection's end included. */
+bool sg_dial_is_readable(int fd);
+
+/*
+ * Whether the peer's kernel has acknowledged no more than the first wire_bytes of what was sent on
+ * this connection. False also when that cannot be found out.
+ */
+bool sg_dial_acknowledged_at_most(int fd, uint64_t wire_bytes);
+
+#endif

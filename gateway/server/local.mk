@@ -1,0 +1,10 @@
+libsggate_a_SOURCES += \
+	gateway/server/admin.c \
+	gateway/server/admin.h \
+	gateway/server/privilege.c \
+	gateway/server/privilege.h \
+	gateway/server/supervisor.c \
+	gateway/server/supervisor.h \
+	gateway/server/worker.c \
+	gateway/server/worker.h
+EXTRA_DIST += gateway/server/.may_include

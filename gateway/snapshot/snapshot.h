@@ -1,0 +1,82 @@
+/*
+ * A snapshot: everything a configuration says, loaded, checked and compiled as one immutable,
+ * counted whole. A reload builds a new one; a failed load leaves nothing behind.
+ */
+#ifndef SG_SNAPSHOT_SNAPSHOT_H
+#define SG_SNAPSHOT_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diags.h"
+#include "catalog/catalog.h"
+#include "credential/credential.h"
+#include "identity/identity.h"
+#include "model/upstream_spec.h"
+#include "policy/policy.h"
+#include "signing/signer.h"
+#include "snapshot/settings.h"
+
+struct sg_service {
+    const struct sg_service_settings *settings;
+    struct sg_catalog_service names; /* name, region, account */
+    struct sg_upstream_spec upstream;
+    struct sg_str upstream_text; /* "https://host:port", for records */
+    const struct sg_catalog *catalog;
+    size_t credential; /* index into credentials */
+    enum sg_scheme scheme;
+};
+
+struct sg_snapshot {
+    atomic_size_t references;
+    struct sg_arena arena;
+    struct sg_settings settings;
+    struct sg_service *services;
+    size_t service_count;
+    struct sg_credential *credentials;
+    size_t credential_count;
+    const struct sg_identity *identity;
+    const struct sg_policy_set *policies;
+    struct sg_str revision; /* first 12 hex digits of the SHA-256 of the configuration file */
+    struct sg_str path;     /* of that file */
+};
+
+/*
+ * What a load is for. A check runs on machines that have no access key: a key that is missing from
+ * the environment is a warning there, an error for serving.
+ */
+enum sg_load_purpose { SG_LOAD_TO_SERVE = 0, SG_LOAD_TO_CHECK };
+
+/*
+ * Load the configuration at path and all it names. Mistakes and warnings go to diags; SG_CONFIG
+ * when there is an error among them, and *ret is untouched. The caller owns one reference.
+ * [supervisor, or a verb]
+ */
+SG_MUST_CHECK enum sg_status sg_snapshot_load(const char *path, enum sg_load_purpose purpose,
+                                              const struct sg_clock *clock, struct sg_diags *diags,
+                                              struct sg_snapshot **ret);
+
+/* Count one more user. [any thread that holds a reference] */
+const struct sg_snapshot *sg_snapshot_ref(const struct sg_snapshot *snapshot);
+
+/* Count one user less; the last one wipes the keys and frees everything. Returns NULL. [any] */
+const struct sg_snapshot *sg_snapshot_unref(const struct sg_snapshot *snapshot);
+
+/*
+ * Add an error for each setting that differs from the running configuration's and needs a restart.
+ */
+void sg_snapshot_check_reload(const struct sg_snapshot *running, const struct sg_snapshot *next,
+                              struct sg_diags *diags);
+
+/*
+ * The service a Host value selects (without port, one final dot dropped, any case); an empty host
+ * (HTTP/1.0) selects a service without hosts only. NULL: none.
+ */
+const struct sg_service *sg_snapshot_service(const struct sg_snapshot *snapshot,
+                                             struct sg_str host);
+
+/* The file to load: path, or the first of ./signgate.yaml and SYSCONFDIR/signgate/signgate.yaml. */
+const char *sg_snapshot_default_path(void);
+
+#endif

@@ -1,0 +1,79 @@
+#include "text/encode.h"
+
+#include <string.h>
+
+bool sg_is_unreserved(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+int sg_hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = sg_ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void sg_percent_encode(struct sg_buf *out, struct sg_str s)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (sg_is_unreserved(s.p[i])) {
+            sg_buf_add_char(out, s.p[i]);
+        } else {
+            const char triplet[3] = {'%', digits[c >> 4], digits[c & 15]};
+            sg_buf_add(out, triplet, sizeof triplet);
+        }
+    }
+}
+
+bool sg_percent_decode(struct sg_arena *arena, struct sg_str s, struct sg_str *ret)
+{
+    size_t first = sg_str_find(s, '%');
+    if (first == s.n) {
+        *ret = s;
+        return true;
+    }
+    char *decoded = sg_arena_text(arena, s);
+    *ret = (struct sg_str){.p = decoded};
+    if (decoded == NULL) {
+        return false;
+    }
+    size_t count = first;
+    for (size_t i = first; i < s.n; i++) {
+        if (s.p[i] != '%') {
+            decoded[count++] = s.p[i];
+            continue;
+        }
+        int high = i + 2 < s.n ? sg_hex_value(s.p[i + 1]) : -1;
+        int low = i + 2 < s.n ? sg_hex_value(s.p[i + 2]) : -1;
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        decoded[count++] = (char)(high * 16 + low);
+        i += 2;
+    }
+    decoded[count] = '\0';
+    ret->n = count;
+    return true;
+}
+
+bool sg_hex_decode(struct sg_str s, unsigned char *bytes, size_t size)
+{
+    if (s.n % 2 != 0 || s.n / 2 != size) {
+        return false;
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        if (sg_hex_value(s.p[i]) < 0) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (unsigned char)(sg_hex_value(s.p[2 * i]) * 16 + sg_hex_value(s.p[2 * i + 1]));
+    }
+    return true;
+}

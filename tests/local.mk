@@ -1,0 +1,21 @@
+if HAVE_CMOCKA
+include tests/unit/base/local.mk
+include tests/unit/text/local.mk
+include tests/unit/crypto/local.mk
+include tests/unit/http/local.mk
+include tests/unit/catalog/local.mk
+include tests/unit/identity/local.mk
+include tests/unit/policy/local.mk
+include tests/unit/signing/local.mk
+include tests/unit/credential/local.mk
+include tests/unit/audit/local.mk
+include tests/unit/net/local.mk
+include tests/unit/sandbox/local.mk
+include tests/config/local.mk
+include tests/pipeline/local.mk
+include tests/vectors/local.mk
+include tests/tables/local.mk
+endif
+
+TESTS += tests/lint/layers
+EXTRA_DIST += tests/lint/layers

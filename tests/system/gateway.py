@@ -1,0 +1,298 @@
+"""Gateway: the real program as a process of its own, with a configuration in a directory of its
+own, on ports of its own. What happens is read back from its log, its audit directory and its admin
+listener; nothing waits for time to pass."""
+import copy
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+
+import cloud as clouds
+from caller import Caller
+from wait import LIMIT_SECONDS, until
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+PROJECT = "0123456789abcdef0123456789abcdef"
+OUTPUTS = f"/v1/{PROJECT}/flows/outputs"
+DELETE = f"{OUTPUTS}?flow_id=f1&output_name=playout-a"
+
+# Who calls from which address of the loopback network; each has a /16 of it, besides.
+PLAYOUT = "127.0.0.1"
+OPERATIONS = "127.2.0.1"
+DASHBOARD = "127.3.0.1"
+STRANGER = "127.9.0.1"
+
+
+def source(team, number):
+    """The address with this number of a team: tests that refuse much each take one of their own."""
+    first, second = {PLAYOUT: "127.1", OPERATIONS: "127.2", DASHBOARD: "127.3",
+                     STRANGER: "127.9"}[team].split(".")
+    return f"{first}.{second}.{number // 250 + 1}.{number % 250 + 1}"
+
+
+POLICIES = [
+    {
+        "policy": "playout-outputs",
+        "attach": {"teams": ["playout"]},
+        "document": {"Version": "5.0", "Statement": [{
+            "Sid": "DeleteOwnOutputs", "Effect": "Allow",
+            "Action": ["live:ott:deleteFlowOutput"],
+            "Resource": ["live:*:*:flowOutput:*/playout-*"],
+            "Condition": {"StringEquals": {"signgate:ProjectId": [PROJECT]}}}]},
+    },
+    {
+        "policy": "operations",
+        "attach": {"teams": ["operations"]},
+        "document": {"Version": "5.0", "Statement": [
+            {"Sid": "RunFlows", "Effect": "Allow", "Action": ["live:ott:*"]}]},
+    },
+    {
+        "policy": "viewers",
+        "attach": {"teams": ["viewers"]},
+        "document": {"Version": "5.0", "Statement": [{
+            "Sid": "Look", "Effect": "Allow",
+            "Action": ["live:*:get*", "live:*:list*", "live:*:show*"],
+            "Condition": {"StringEquals": {"signgate:Method": "GET"}}}]},
+    },
+    {
+        "policy": "guard",
+        "attach": {"teams": ["*"]},
+        "document": {"Version": "5.0", "Statement": [{
+            "Sid": "KeepMainFlows", "Effect": "Deny",
+            "Action": ["live:ott:deleteFlow", "live:ott:deleteFlowOutput"],
+            "Resource": ["live:*:*:flow:main-*", "live:*:*:flowOutput:main-*"]}]},
+    },
+]
+
+# What tells of a fault in the program itself, whatever a test looks at.
+ALARMS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "[err]",
+          "[warn]")
+
+
+def merge(base, changes):
+    """A copy of base with changes put in, mappings merged, None taking a key out."""
+    result = copy.deepcopy(base)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+class Gateway:
+    def __init__(self, program, directory, upstream, service=None, **changes):
+        """upstream: a Cloud, or a URL. service and changes are merged into the configuration."""
+        self.program = str(program)
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.file = self.directory / "signgate.yaml"
+        self.audit = self.directory / "audit"
+        self.upstream = upstream
+        self.process = None
+        self.log = []      # the parsed lines
+        self.noise = []    # lines that are no JSON
+        self.address = None
+        self.admin_address = None
+        self._log_ended = threading.Event()
+        self._seen = 0
+        url = upstream if isinstance(upstream, str) else upstream.url
+        self.configuration = merge({
+            "version": 1,
+            "workers": 1,
+            "listeners": [{"address": "127.0.0.1:0"}],
+            "admin": {"address": "127.0.0.1:0"},
+            "services": [merge({
+                "name": "live",
+                "endpoint": url,
+                "catalog": str(SOURCE / "config" / "catalog" / "live.yaml"),
+                "credential": "live",
+                "projects": [PROJECT],
+                "region": "cn-north-4",
+            }, merge({} if url.startswith("https:") else {"insecure": True}, service or {}))],
+            "credentials": [{"name": "live", "source": "file", "path": "credential.yaml"}],
+            "callers": [
+                {"name": "playout-scheduler", "team": "playout",
+                 "match": {"source": [PLAYOUT, "127.1.0.0/16"]}},
+                {"name": "operations-console", "team": "operations",
+                 "match": {"source": ["127.2.0.0/16"]}},
+                {"name": "dashboard", "team": "viewers", "match": {"source": ["127.3.0.0/16"]}},
+            ],
+            "policies": ["policies"],
+            "audit": {"directory": str(self.audit)},
+        }, changes)
+        self.policies = copy.deepcopy(POLICIES)
+        self.credential = {"access_key": clouds.ACCESS_KEY, "secret_key": clouds.SECRET_KEY}
+        self.environment = {}
+
+    # --- files
+
+    def write(self):
+        """Write configuration, policies and credential as they stand now. JSON is YAML."""
+        self.file.write_text(json.dumps(self.configuration, indent=2))
+        policies = self.directory / "policies"
+        policies.mkdir(exist_ok=True)
+        for old in policies.iterdir():
+            old.unlink()
+        for policy in self.policies:
+            (policies / f"{policy['policy']}.yaml").write_text(json.dumps(policy, indent=2))
+        self.write_credential()
+
+    def write_credential(self, mode=0o600):
+        path = self.directory / "credential.yaml"
+        path.write_text(json.dumps(self.credential))
+        path.chmod(mode)
+
+    # --- the process
+
+    def spawn(self, prepare=None):
+        """Start the program and return at once. prepare: called in the child before it begins."""
+        self.process = subprocess.Popen(
+            [self.program, "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.directory,
+            env={**os.environ, **self.environment}, preexec_fn=prepare)
+        self._log_ended.clear()
+        threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True).start()
+        return self
+
+    def start(self, prepare=None):
+        """Write the files, start, and return when it is ready."""
+        self.write()
+        self.spawn(prepare)
+        self.wait_log("ready")
+        for line in self.log:
+            if line["message"] == "listening" and line["kind"] == "gateway":
+                self.address = self.address or line["address"]
+            elif line["message"] == "listening" and line["kind"] == "admin":
+                self.admin_address = line["address"]
+        assert self.address and self.admin_address, self.log
+        return self
+
+    def run_to_failure(self):
+        """Start what cannot start: exit status and what it said."""
+        self.spawn()
+        status = self.process.wait(LIMIT_SECONDS)
+        assert self._log_ended.wait(LIMIT_SECONDS)
+        return status, self.said()
+
+    def said(self):
+        return "\n".join(self.noise + [json.dumps(line) for line in self.log])
+
+    def _read_log(self, stream):
+        for line in stream:
+            text = line.decode("utf-8", "replace").rstrip("\n")
+            try:
+                parsed = json.loads(text)
+                assert isinstance(parsed, dict)
+            except (ValueError, AssertionError):
+                self.noise.append(text)
+            else:
+                self.log.append(parsed)
+        self._log_ended.set()
+
+    def wait_log(self, message, start=0, **fields):
+        """Wait for a line with this message (and fields) from number start on; return it."""
+        def find():
+            for line in self.log[start:]:
+                if line.get("message") == message and all(
+                        line.get(key) == value for key, value in fields.items()):
+                    return line
+            if self._log_ended.is_set():
+                raise AssertionError(f"it ended without {message!r}:\n{self.said()}")
+            return None
+        return until(find, lambda: f"{message!r} in the log:\n{self.said()}")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def reload(self):
+        """SIGHUP with the files as they stand now; return the line that ends it."""
+        self.write()
+        return self.reload_files()
+
+    def reload_files(self):
+        start = len(self.log)
+        self.signal(signal.SIGHUP)
+
+        def done():
+            for line in self.log[start:]:
+                if line.get("message", "").startswith("reload"):
+                    return line
+            return None
+        return until(done, lambda: f"the end of a reload in the log:\n{self.said()}")
+
+    def wait_exit(self):
+        status = self.process.wait(LIMIT_SECONDS)
+        assert self._log_ended.wait(LIMIT_SECONDS)
+        return status
+
+    def stop(self):
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait_exit()
+
+    def end(self):
+        """For fixtures: stop, whatever state it is in, and look for alarms and a whole log."""
+        if self.process is None:
+            return
+        try:
+            if self.process.poll() is None:
+                status = self.stop()
+                assert status == 0, f"exit status {status}:\n{self.said()}"
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self._log_ended.wait(LIMIT_SECONDS)
+            self.process.stderr.close()
+        alarms = [line for line in self.noise if any(word in line for word in ALARMS)]
+        assert not alarms, self.said()
+        assert clouds.SECRET_KEY not in self.said(), "the secret key is in the log"
+        if self.address is not None:
+            self.verify_audit()
+
+    # --- looking
+
+    def caller(self, source=PLAYOUT):
+        return Caller(self.address, source=source)
+
+    def ask(self, method, target, source=PLAYOUT, **more):
+        """One request on a connection of its own."""
+        with self.caller(source) as caller:
+            return caller.request(method, target, **more)
+
+    def admin(self, path):
+        with Caller(self.admin_address) as caller:
+            return caller.request("GET", path)
+
+    def records(self):
+        """Every whole record of the audit directory, in order."""
+        found = []
+        for path in sorted(self.audit.glob("audit-*.jsonl")):
+            data = path.read_bytes()
+            assert clouds.SECRET_KEY.encode() not in data, "the secret key is in the audit log"
+            for line in data.split(b"\n")[:-1]:
+                found.append(json.loads(line))
+        return found
+
+    def find_records(self, **fields):
+        return [record for record in self.records()
+                if all(record.get(key) == value for key, value in fields.items())]
+
+    def wait_record(self, **fields):
+        """Wait for the one record that has these fields."""
+        found = until(lambda: self.find_records(**fields),
+                      lambda: f"a record with {fields} among {self.records()}")
+        assert len(found) == 1, found
+        return found[0]
+
+    def verify_audit(self):
+        """What `signgate audit verify` says must be good."""
+        done = subprocess.run([self.program, "audit", "verify", str(self.audit)],
+                              capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,19 @@
+EXTRA_DIST += \
+	tests/system/caller.py \
+	tests/system/certificates.py \
+	tests/system/cloud.py \
+	tests/system/conftest.py \
+	tests/system/gateway.py \
+	tests/system/refusal.py \
+	tests/system/signature.py \
+	tests/system/wait.py \
+	tests/system/test_bad_input.py \
+	tests/system/test_cloud_faults.py \
+	tests/system/test_delete_output.py \
+	tests/system/test_drain.py \
+	tests/system/test_refusals.py \
+	tests/system/test_reload.py \
+	tests/system/test_sandbox.py \
+	tests/system/test_scaffold.py \
+	tests/system/test_start.py \
+	tests/system/test_upstream_tls.py
