@@ -319,8 +319,7 @@ static enum sg_status begin_segment(struct sg_journal *journal, const struct end
     return SG_OK;
 }
 
-/* --- room
- * ------------------------------------------------------------------------------------------ */
+/* --- room ------------------------------------------------------------------------------------- */
 
 /* Allocate ahead when the water is low; what it adds is room. */
 static void allocate_ahead(struct sg_journal *journal)
@@ -371,8 +370,7 @@ size_t sg_journal_bound(const struct sg_audit_record *record)
     return sg_audit_record_bound(record) + SG_CHAIN_FRAME_BYTES;
 }
 
-/* --- ports
- * ------------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 struct sg_journal_port *sg_journal_port_new(struct sg_journal *journal, int wake_fd)
 {
@@ -487,8 +485,7 @@ enum sg_journal_state sg_journal_state(const struct sg_journal *journal)
     return atomic_load(&journal->full) ? SG_JOURNAL_FULL : SG_JOURNAL_OK;
 }
 
-/* --- the thread
- * ----------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Take what the ports have published. True: there is something. */
 static bool take_all(struct sg_journal *journal)

@@ -112,7 +112,12 @@ static int take_option(struct sg_cli *cli, const struct sg_verb *verb,
     }
     if (option == &output_option) {
         if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0) {
-            return sg_usage_error(cli, "--output is text or json, not \"%s\"", value);
+            static const char *const forms[] = {"text", "json"};
+            const char *nearest = sg_str_nearest(sg_str_from(value), forms, 2);
+            return nearest != NULL
+                       ? sg_usage_error(cli, "--output \"%s\"; did you mean \"%s\"?", value,
+                                        nearest)
+                       : sg_usage_error(cli, "--output is text or json, not \"%s\"", value);
         }
         cli->json = strcmp(value, "json") == 0;
     }

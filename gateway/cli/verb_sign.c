@@ -1,10 +1,20 @@
-/* sign: sign one request offline and show each stage. */
+/*
+ * sign: sign one request offline and show each stage.
+ *
+ * A tool to look at signatures with, so the request is taken as it is written and signed by the
+ * code that signs for the gateway, without the gateway's own rules for targets. What is refused is
+ * what cannot be sent, or would not be what the user thinks was signed. Access keys come through
+ * the same door as the gateway's (credential/), from the environment or from a configuration. No
+ * message repeats the value of a header: it may be a token.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "credential/credential.h"
+#include "http/strict.h"
 #include "signing/signer.h"
 #include "snapshot/snapshot.h"
 #include "text/json_out.h"
@@ -29,28 +39,51 @@ struct sign {
     char now[SG_CLOCK_SDK_DATE_BYTES];
     struct sg_sign_header headers[HEADERS_MAX];
     size_t header_count;
-    struct sg_str access_key;
-    struct sg_secret secret_key;
-    struct sg_str security_token;
-    struct sg_snapshot *snapshot; /* whose credential is used; or NULL */
+    struct sg_credential own;               /* of the environment */
+    struct sg_snapshot *snapshot;           /* with --credential; or NULL */
+    const struct sg_credential *credential; /* the one of both that is used */
 };
 
-/* --- what is signed ------------------------------------------------------------------------------
- */
+/* --- what is signed --------------------------------------------------------------------------- */
+
+/* Take the scheme off; false when there is none. */
+static bool take_scheme(struct sg_str url, struct sg_str *ret_rest)
+{
+    static const struct sg_str schemes[] = {{"https://", 8}, {"http://", 7}};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        if (sg_str_equal_fold(sg_str_slice(url, 0, schemes[i].n), schemes[i])) {
+            *ret_rest = sg_str_slice(url, schemes[i].n, url.n);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is wrong with the characters of a URL, or NULL. */
+static const char *bad_character(struct sg_str url)
+{
+    for (size_t i = 0; i < url.n; i++) {
+        unsigned char c = (unsigned char)url.p[i];
+        if (c <= ' ' || c == 0x7f) {
+            return "a blank or a control character; write it as %20 or %xx";
+        }
+        if (c == '#') {
+            return "a fragment (\"#\"); leave it out, or write it as %23";
+        }
+    }
+    return NULL;
+}
 
 static bool read_url(struct sign *s, const char *text)
 {
-    struct sg_str rest = sg_str_from(text);
-    if (sg_str_starts_with(rest, SG_STR("https://"))) {
-        rest = sg_str_slice(rest, 8, rest.n);
-    } else if (sg_str_starts_with(rest, SG_STR("http://"))) {
-        rest = sg_str_slice(rest, 7, rest.n);
-    } else {
+    struct sg_str rest;
+    const char *bad = bad_character(sg_str_from(text));
+    if (!take_scheme(sg_str_from(text), &rest)) {
         (void)sg_usage_error(s->cli, "\"%s\" is no URL; expected https://host/path?query", text);
         return false;
     }
-    if (sg_str_find(rest, '#') < rest.n) {
-        (void)sg_usage_error(s->cli, "a URL to sign has no fragment (\"#\")");
+    if (bad != NULL) {
+        (void)sg_usage_error(s->cli, "the URL has %s", bad);
         return false;
     }
     size_t question = sg_str_find(rest, '?');
@@ -58,16 +91,20 @@ static bool read_url(struct sign *s, const char *text)
     size_t slash = sg_str_find(before, '/');
     s->host = sg_str_slice(before, 0, slash);
     s->path = sg_str_slice(before, slash, before.n);
-    if (s->path.n == 0) {
-        s->path = SG_STR("/");
+    if (sg_str_find(s->host, '@') < s->host.n) {
+        (void)sg_usage_error(s->cli, "the URL has a user name before its host; leave it out");
+        return false;
     }
     if (s->host.n == 0) {
         (void)sg_usage_error(s->cli, "\"%s\" names no host", text);
         return false;
     }
-    if (sg_sign_canonical_query(sg_str_slice(rest, question + 1, rest.n), &s->query) != SG_OK) {
-        (void)sg_usage_error(s->cli, "the query of \"%s\" has a \"%%\" without two hex digits",
-                             text);
+    enum sg_status status =
+        sg_sign_canonical_query(sg_str_slice(rest, question + 1, rest.n), &s->query);
+    if (status != SG_OK) {
+        (void)sg_usage_error(s->cli, status == SG_MALFORMED
+                                         ? "the query has a \"%%\" without two hex digits"
+                                         : "the query is too long");
         return false;
     }
     return true;
@@ -106,9 +143,13 @@ static bool read_headers(struct sign *s)
         }
         struct sg_str line = sg_str_from(s->arguments->values[i].value);
         size_t colon = sg_str_find(line, ':');
-        if (colon == line.n || colon == 0) {
-            (void)sg_usage_error(s->cli, "--header \"%.*s\" is not \"Name: value\"",
-                                 SG_STR_ARG(line));
+        struct sg_str name = sg_str_slice(line, 0, colon);
+        if (colon == line.n || !sg_is_token(name)) {
+            (void)sg_usage_error(s->cli, "a --header is not of the form 'Name: value'");
+            return false;
+        }
+        if (sg_str_equal_fold(name, SG_STR("Authorization"))) {
+            (void)sg_usage_error(s->cli, "--header Authorization: it is what this verb makes");
             return false;
         }
         if (s->header_count == HEADERS_MAX) {
@@ -116,7 +157,7 @@ static bool read_headers(struct sign *s)
             return false;
         }
         s->headers[s->header_count++] = (struct sg_sign_header){
-            .name = sg_str_slice(line, 0, colon), .value = sg_str_slice(line, colon + 1, line.n)};
+            .name = name, .value = sg_str_trim(sg_str_slice(line, colon + 1, line.n))};
     }
     return true;
 }
@@ -137,12 +178,12 @@ static bool choose_date(struct sign *s)
 {
     const char *given = sg_option_value(s->arguments, "date", NULL);
     const struct sg_sign_header *header = find_header(s, "X-Sdk-Date");
-    if (given != NULL && header != NULL) {
-        (void)sg_usage_error(s->cli, "the date is given twice: --date and --header X-Sdk-Date");
+    if (given != NULL && header != NULL && !sg_str_equal_text(header->value, given)) {
+        (void)sg_usage_error(s->cli, "--date and --header X-Sdk-Date are two different dates");
         return false;
     }
     sg_clock_format_sdk_date(sg_clock_realtime_us(&sg_clock_system), s->now);
-    s->date = header != NULL  ? sg_str_trim(header->value)
+    s->date = header != NULL  ? header->value
               : given != NULL ? sg_str_from(given)
                               : (struct sg_str){.p = s->now, .n = sizeof s->now};
     if (!is_date(s->date)) {
@@ -167,80 +208,111 @@ static bool read_body(struct sign *s)
     return true;
 }
 
-/* --- whose key
- * ------------------------------------------------------------------------------------- */
+/* --- whose key -------------------------------------------------------------------------------- */
 
-static bool take_from_configuration(struct sign *s, const char *name)
+/* Print what was found wrong and return the exit status. */
+static int print_mistakes(struct sign *s, struct sg_diags *diags, int status)
 {
-    const char *path = sg_option_value(s->arguments, "config", sg_snapshot_default_path());
-    struct sg_diags *diags = sg_diags_new();
     struct sg_buf text;
     sg_buf_init(&text, TEXT_BYTES_MAX);
-    bool good = diags != NULL && sg_snapshot_load(path, SG_LOAD_TO_SERVE, &sg_clock_system, diags,
-                                                  &s->snapshot) == SG_OK;
-    if (!good && diags != NULL) {
-        sg_diags_print_text(diags, &text);
-        (void)fwrite(text.p, 1, text.n, s->cli->err);
-    }
+    sg_diags_print_text(diags, &text);
+    (void)fwrite(text.p, 1, text.n, s->cli->err);
     sg_buf_done(&text);
-    sg_diags_free(diags);
-    for (size_t i = 0; good && i < s->snapshot->credential_count; i++) {
-        const struct sg_credential *credential = &s->snapshot->credentials[i];
-        if (sg_str_equal_text(credential->name, name)) {
-            s->access_key = credential->access_key;
-            s->security_token = sg_secret_reveal(&credential->security_token);
-            return sg_secret_set(&s->secret_key, sg_secret_reveal(&credential->secret_key)) ==
-                   SG_OK;
+    return status;
+}
+
+/* Find a credential of the snapshot that was loaded from path. */
+static int find_credential(struct sign *s, const char *path, const char *name)
+{
+    const char **names =
+        sg_arena_alloc_array(&s->arena, s->snapshot->credential_count + 1, sizeof *names);
+    for (size_t i = 0; names != NULL && i < s->snapshot->credential_count; i++) {
+        const struct sg_credential_settings *settings = s->snapshot->settings.credentials.items;
+        names[i] = settings[i].name;
+        if (strcmp(names[i], name) == 0) {
+            s->credential = &s->snapshot->credentials[i];
         }
     }
-    if (good) {
-        (void)sg_usage_error(s->cli, "%s has no credential \"%s\"", path, name);
+    if (s->credential == NULL) {
+        const char *nearest =
+            names != NULL ? sg_str_nearest(sg_str_from(name), names, s->snapshot->credential_count)
+                          : NULL;
+        return nearest != NULL
+                   ? sg_usage_error(s->cli, "%s has no credential \"%s\"; did you mean \"%s\"?",
+                                    path, name, nearest)
+                   : sg_usage_error(s->cli, "%s has no credential \"%s\"", path, name);
     }
-    return false;
+    /* The configuration was loaded to be looked at: then an environment may be without keys. */
+    return s->credential->access_key.n > 0
+               ? SG_EXIT_GOOD
+               : sg_usage_error(s->cli,
+                                "the credential \"%s\" is read from the environment: set "
+                                "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
+                                name);
 }
 
-static bool choose_key(struct sign *s)
+static int take_from_configuration(struct sign *s, const char *name, struct sg_diags *diags)
+{
+    const char *path = sg_option_value(s->arguments, "config", sg_snapshot_default_path());
+    enum sg_status status =
+        sg_snapshot_load(path, SG_LOAD_TO_CHECK, &sg_clock_system, diags, &s->snapshot);
+    return status == SG_OK ? find_credential(s, path, name)
+                           : print_mistakes(s, diags, SG_EXIT_CONFIGURATION);
+}
+
+static int take_from_environment(struct sign *s, struct sg_diags *diags)
+{
+    const struct sg_credential_settings settings = {.name = "environment",
+                                                    .source = SG_CREDENTIAL_ENVIRONMENT};
+    if (sg_option_count(s->arguments, "config") > 0) {
+        return sg_usage_error(s->cli, "--config goes with --credential NAME");
+    }
+    if (getenv("HUAWEICLOUD_SDK_AK") == NULL || getenv("HUAWEICLOUD_SDK_SK") == NULL) {
+        return sg_usage_error(s->cli, "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or use "
+                                      "--credential NAME -c FILE");
+    }
+    if (sg_credential_load(&settings, sg_clock_realtime_us(&sg_clock_system), &s->arena, diags,
+                           &s->own) != SG_OK) {
+        return print_mistakes(s, diags, SG_EXIT_USAGE);
+    }
+    s->credential = &s->own;
+    return SG_EXIT_GOOD;
+}
+
+/* Set s->credential, or return another status than SG_EXIT_GOOD. */
+static int choose_key(struct sign *s)
 {
     const char *name = sg_option_value(s->arguments, "credential", NULL);
-    if (name != NULL) {
-        return take_from_configuration(s, name);
+    struct sg_diags *diags = sg_diags_new();
+    if (diags == NULL) {
+        return sg_usage_error(s->cli, "out of memory");
     }
-    if (sg_option_count(s->arguments, "config") > 0) {
-        (void)sg_usage_error(s->cli, "--config goes with --credential NAME");
-        return false;
-    }
-    const char *access_key = getenv("HUAWEICLOUD_SDK_AK");
-    const char *secret_key = getenv("HUAWEICLOUD_SDK_SK");
-    if (access_key == NULL || secret_key == NULL || access_key[0] == '\0' ||
-        secret_key[0] == '\0') {
-        (void)sg_usage_error(s->cli, "set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or use "
-                                     "--credential NAME -c FILE");
-        return false;
-    }
-    s->access_key = sg_str_from(access_key);
-    s->security_token = sg_str_from(getenv("HUAWEICLOUD_SDK_SECURITY_TOKEN"));
-    return sg_secret_set(&s->secret_key, sg_str_from(secret_key)) == SG_OK;
+    int status =
+        name != NULL ? take_from_configuration(s, name, diags) : take_from_environment(s, diags);
+    sg_diags_free(diags);
+    return status;
 }
 
-/* --- showing
- * ------------------------------------------------------------------------------------------ */
+/* --- showing ---------------------------------------------------------------------------------- */
 
-static void print_json(const struct sign *s, const struct sg_sign_stages *stages)
+static void print_json(struct sign *s, const struct sg_sign_stages *stages)
 {
     struct sg_buf text;
     struct sg_json json;
     sg_buf_init(&text, 4 * TEXT_BYTES_MAX);
     sg_json_init(&json, &text);
     sg_json_begin_object(&json, NULL);
+    sg_json_text(&json, "schema", "signgate.sign.1");
     sg_json_string(&json, "canonical_request", sg_buf_str(&stages->canonical_request));
     sg_json_string(&json, "string_to_sign", sg_buf_str(&stages->string_to_sign));
     sg_json_string(&json, "signature", sg_buf_str(&stages->signature));
     sg_json_string(&json, "authorization", sg_buf_str(&stages->authorization));
     sg_json_begin_object(&json, "headers");
     for (size_t i = 0; i < s->header_count; i++) {
-        char *name = sg_arena_text((struct sg_arena *)(uintptr_t)&s->arena, s->headers[i].name);
+        /* A token needs no escapes. */
+        const char *name = sg_arena_text(&s->arena, s->headers[i].name);
         if (name != NULL) {
-            sg_json_string(&json, name, sg_str_trim(s->headers[i].value));
+            sg_json_string(&json, name, s->headers[i].value);
         }
     }
     sg_json_string(&json, "Authorization", sg_buf_str(&stages->authorization));
@@ -258,11 +330,12 @@ static void print_text(const struct sign *s, const struct sg_sign_stages *stages
                   SG_STR_ARG(sg_buf_str(&stages->canonical_request)));
     (void)fprintf(out, "string to sign:\n%.*s\n\n",
                   SG_STR_ARG(sg_buf_str(&stages->string_to_sign)));
-    (void)fprintf(out, "signature:\n%.*s\n\nheaders to send:\n",
-                  SG_STR_ARG(sg_buf_str(&stages->signature)));
+    (void)fprintf(out, "signature:\n%.*s\n\n", SG_STR_ARG(sg_buf_str(&stages->signature)));
+    (void)fprintf(out, "authorization:\n%.*s\n\nheaders to send:\n",
+                  SG_STR_ARG(sg_buf_str(&stages->authorization)));
     for (size_t i = 0; i < s->header_count; i++) {
-        struct sg_str value = sg_str_trim(s->headers[i].value);
-        (void)fprintf(out, "%.*s: %.*s\n", SG_STR_ARG(s->headers[i].name), SG_STR_ARG(value));
+        (void)fprintf(out, "%.*s: %.*s\n", SG_STR_ARG(s->headers[i].name),
+                      SG_STR_ARG(s->headers[i].value));
     }
     (void)fprintf(out, "Authorization: %.*s\n", SG_STR_ARG(sg_buf_str(&stages->authorization)));
 }
@@ -281,7 +354,8 @@ static int sign_and_print(struct sign *s, enum sg_scheme scheme)
     };
     int status = SG_EXIT_USAGE;
     sg_sign_stages_init(&stages);
-    struct sg_signer *signer = sg_signer_new(scheme, s->access_key, &s->secret_key, &error);
+    struct sg_signer *signer =
+        sg_signer_new(scheme, s->credential->access_key, &s->credential->secret_key, &error);
     if (signer == NULL || sg_signer_sign(signer, &request, s->date, &stages, &error) != SG_OK) {
         (void)sg_usage_error(s->cli, "cannot sign: %s", error.text);
     } else {
@@ -297,29 +371,45 @@ static int sign_and_print(struct sign *s, enum sg_scheme scheme)
     return status;
 }
 
+/* Why an algorithm is not to be had, with the nearest name that is. */
+static int no_algorithm(struct sg_cli *cli, const char *name)
+{
+    size_t count = 0;
+    for (; sg_scheme_names[count] != NULL; count++) {
+        if (strcmp(sg_scheme_names[count], name) == 0) {
+            return sg_usage_error(cli, "the algorithm \"%s\" is not built yet", name);
+        }
+    }
+    const char *nearest = sg_str_nearest(sg_str_from(name), sg_scheme_names, count);
+    return sg_usage_error(cli, "there is no algorithm \"%s\"; %s \"%s\"%s", name,
+                          nearest != NULL ? "did you mean" : "expected",
+                          nearest != NULL ? nearest : sg_scheme_names[0],
+                          nearest != NULL ? "?" : "");
+}
+
 static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
 {
     struct sign s = {.cli = cli, .arguments = arguments};
     const char *algorithm = sg_option_value(arguments, "algorithm", "SDK-HMAC-SHA256");
     enum sg_scheme scheme;
     if (sg_scheme_find(sg_str_from(algorithm), &scheme) != SG_OK) {
-        size_t count = 0;
-        while (sg_scheme_names[count] != NULL && strcmp(sg_scheme_names[count], algorithm) != 0) {
-            count++;
-        }
-        return sg_usage_error(cli, "%s \"%s\"%s; expected SDK-HMAC-SHA256",
-                              sg_scheme_names[count] != NULL ? "the algorithm"
-                                                             : "there is no algorithm",
-                              algorithm, sg_scheme_names[count] != NULL ? " is not built yet" : "");
+        return no_algorithm(cli, algorithm);
     }
     sg_arena_init(&s.arena, ARENA_BYTES_MAX);
     sg_buf_init(&s.query, TEXT_BYTES_MAX);
-    bool good = choose_key(&s) && read_url(&s, arguments->items[1]) && read_headers(&s) &&
-                read_body(&s) && add_header(&s, "Host", s.host) && choose_date(&s) &&
-                add_header(&s, "X-Project-Id", sg_str_from(getenv("HUAWEICLOUD_SDK_PROJECT_ID"))) &&
-                add_header(&s, "X-Security-Token", s.security_token);
-    int status = good ? sign_and_print(&s, scheme) : SG_EXIT_USAGE;
-    sg_secret_done(&s.secret_key);
+    int status = choose_key(&s);
+    if (status != SG_EXIT_GOOD) {
+        goto out;
+    }
+    status = SG_EXIT_USAGE;
+    if (read_url(&s, arguments->items[1]) && read_headers(&s) && read_body(&s) &&
+        add_header(&s, "Host", s.host) && choose_date(&s) &&
+        add_header(&s, "X-Project-Id", sg_str_from(getenv("HUAWEICLOUD_SDK_PROJECT_ID"))) &&
+        add_header(&s, "X-Security-Token", sg_secret_reveal(&s.credential->security_token))) {
+        status = sign_and_print(&s, scheme);
+    }
+out:
+    sg_credential_done(&s.own);
     (void)sg_snapshot_unref(s.snapshot);
     sg_buf_done(&s.query);
     sg_arena_done(&s.arena);

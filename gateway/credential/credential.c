@@ -39,14 +39,14 @@ struct words {
 
 /* --- the environment -------------------------------------------------------------------------- */
 
-/* A variable that must be there is an error when it is not; an empty one is always a mistake. */
+/* An empty variable says no more than one that is not there. */
 static struct word from_variable(const struct sg_credential_settings *settings, const char *name,
                                  bool required, struct sg_diags *diags)
 {
     const char *value = getenv(name);
     const struct word word = {
         .text = sg_str_from(value), .name = name, .place = sg_fields_place(settings, "source")};
-    if ((value == NULL && required) || (value != NULL && value[0] == '\0')) {
+    if (required && word.text.n == 0) {
         sg_diags_error(diags, &word.place, "set it before signgate starts",
                        "the environment variable %s is %s", name,
                        value == NULL ? "not set" : "empty");

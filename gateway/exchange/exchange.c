@@ -455,7 +455,10 @@ static void deny(struct exchange *x, const struct sg_policy_request *request)
     exchange_end(x);
 }
 
-/* Fail after the intent was submitted and before an answer has begun: an outcome and an answer. */
+/*
+ * Fail after the intent was submitted and before an answer has begun: an outcome with the detail,
+ * and an answer without it, since it may be the system's words about the cloud.
+ */
 static void fail_recorded(struct exchange *x, enum sg_refusal refusal, bool sent,
                           struct sg_str detail)
 {
@@ -463,7 +466,7 @@ static void fail_recorded(struct exchange *x, enum sg_refusal refusal, bool sent
     bool answers = x->gate != NULL;
     record_outcome(x, sent ? SG_OUTCOME_UNKNOWN : SG_OUTCOME_FAILURE, sent,
                    answers ? row->status : 0, sg_str_from(row->code), detail);
-    answer_refusal(x, refusal, detail, NULL);
+    answer_refusal(x, refusal, SG_STR(""), NULL);
     exchange_end(x);
 }
 
@@ -495,8 +498,7 @@ static void on_refused(void *arg, const struct sg_gate_refused *refused, struct 
     sg_reply_refusal(refusal, detail, record.request_id, now_us, NULL, headers, body);
 }
 
-/* --- the way: judging the head
- * -------------------------------------------------------------------- */
+/* --- the way: judging the head ---------------------------------------------------------------- */
 
 /*
  * Fields of the head that mean something to the gateway. Returns the text of a refusal, or an empty
@@ -631,8 +633,7 @@ static void on_request(void *arg, struct sg_gate *gate, const struct sg_gate_req
     judge(x, request);
 }
 
-/* --- the way: the body
- * ---------------------------------------------------------------------------- */
+/* --- the way: the body ------------------------------------------------------------------------ */
 
 static void on_body(void *context, struct sg_str body)
 {
@@ -655,8 +656,7 @@ static void on_body_refused(void *context, enum sg_refusal refusal, const char *
     reject(x, refusal, sg_str_from(detail));
 }
 
-/* --- the way: the intent
- * ---------------------------------------------------------------------------- */
+/* --- the way: the intent ---------------------------------------------------------------------- */
 
 /* Write and everything not known to be a read waits for the disk, if so configured. */
 static bool needs_disk(const struct exchange *x)
@@ -742,8 +742,7 @@ void sg_exchanges_recorded(struct sg_exchanges *exchanges)
     }
 }
 
-/* --- the way: to the cloud
- * ---------------------------------------------------------------------------- */
+/* --- the way: to the cloud -------------------------------------------------------------------- */
 
 static void call_upstream(struct exchange *x)
 {
@@ -838,8 +837,7 @@ static enum sg_status on_render(void *context, struct sg_buf *out)
     return sg_buf_failed(out) ? SG_NO_MEMORY : SG_OK;
 }
 
-/* --- the way: the answer
- * ---------------------------------------------------------------------------- */
+/* --- the way: the answer ---------------------------------------------------------------------- */
 
 static void on_head(void *context, const struct sg_strict_response *head)
 {
@@ -942,8 +940,7 @@ static void on_failed(void *context, enum sg_refusal refusal, bool sent, const c
     }
 }
 
-/* --- events of every state
- * ---------------------------------------------------------------------------- */
+/* --- events of every state -------------------------------------------------------------------- */
 
 static void on_gone(void *context)
 {

@@ -240,8 +240,7 @@ static enum line_kind next_line(const char *bytes, size_t count, size_t *line_at
     return LINE_WHOLE;
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 void sg_strict_request_init(struct sg_strict_request *head, struct sg_strict_header *headers)
 {
@@ -476,7 +475,9 @@ static enum sg_strict_result judge_partial(struct sg_strict_request *head, const
             return refuse(head, SG_REFUSAL_TARGET_TOO_LONG, "the target is longer than the limit");
         }
     }
-    if (count > limits->header_bytes) {
+    /* The empty line that ends the head does not count. */
+    bool ending = count == head->line_at + 1 && bytes[head->line_at] == '\r';
+    if (count > limits->header_bytes && count > head->line_at && !ending) {
         return refuse(head, SG_REFUSAL_HEADERS_TOO_LARGE, "the head is larger than the limit");
     }
     return SG_STRICT_MORE;
@@ -527,7 +528,7 @@ enum sg_strict_result sg_strict_request_feed(struct sg_strict_request *head, con
                 return result;
             }
         }
-        if (head->line_at > limits->header_bytes) {
+        if (line.n > 0 && head->line_at > limits->header_bytes) {
             return refuse(head, SG_REFUSAL_HEADERS_TOO_LARGE, "the head is larger than the limit");
         }
         if (head->have_line && line.n == 0) {
@@ -544,8 +545,7 @@ enum sg_strict_result sg_strict_request_feed(struct sg_strict_request *head, con
     }
 }
 
-/* --- answers
- * ---------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 void sg_strict_response_init(struct sg_strict_response *head, struct sg_strict_header *headers)
 {
@@ -658,8 +658,7 @@ enum sg_strict_result sg_strict_response_feed(struct sg_strict_response *head, c
     }
 }
 
-/* --- chunked bodies
- * ----------------------------------------------------------------------------------- */
+/* --- chunked bodies --------------------------------------------------------------------------- */
 
 enum chunk_state { SIZE = 0, SIZE_LF, DATA, DATA_CR, DATA_LF, END_CR, END_LF, WHOLE };
 

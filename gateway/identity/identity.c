@@ -15,7 +15,7 @@
 
 enum { NAME_BYTES_MAX = 64, IDENTITY_BYTES = 64 };
 
-/* --- the form ------------------------------------------------------------------------------- */
+/* --- the form --------------------------------------------------------------------------------- */
 
 #define ROWS(table) .rows = (table), .count = sizeof(table) / sizeof *(table)
 
@@ -127,7 +127,7 @@ static const struct sg_field caller_rows[] = {
 const struct sg_fields sg_caller_fields = {
     .name = "callers[]", ROWS(caller_rows), .size = sizeof(struct sg_caller_settings)};
 
-/* --- compiling ------------------------------------------------------------------------------ */
+/* --- compiling -------------------------------------------------------------------------------- */
 
 struct rule {
     struct sg_prefix prefix;
@@ -364,7 +364,7 @@ const struct sg_identity *sg_identity_compile(const struct sg_caller_settings *c
     return identity;
 }
 
-/* --- asking --------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 enum sg_status sg_identity_find(const struct sg_identity *identity, const struct sg_peer *peer,
                                 struct sg_principal *ret)

@@ -172,8 +172,7 @@ static void list_remove(struct sg_gate **list, struct sg_gate *gate)
     gate->next = gate->prev = NULL;
 }
 
-/* --- evhttp: the only ways into it
- * ------------------------------------------------------------------ */
+/* --- evhttp: the only ways into it ------------------------------------------------------------ */
 
 /* Whether evhttp still holds the bufferevent: it clears the callback argument when it lets go. */
 static bool evhttp_holds(const struct sg_gate *gate)
@@ -287,8 +286,7 @@ static void end_evhttp(struct sg_gate *gate)
     gate->request = NULL;
 }
 
-/* --- accepting: pauses
- * -------------------------------------------------------------------------------- */
+/* --- accepting: pauses ------------------------------------------------------------------------ */
 
 static void set_paused(struct sg_front *front, unsigned set, unsigned clear)
 {
@@ -600,8 +598,7 @@ void sg_gate_set_context(struct sg_gate *gate, void *context)
     gate->context = context;
 }
 
-/* --- refusing by ourselves
- * -------------------------------------------------------------------------------------- */
+/* --- refusing by ourselves -------------------------------------------------------------------- */
 
 static struct sg_str client_request_id(const struct sg_front *front,
                                        const struct sg_strict_request *head)

@@ -107,7 +107,7 @@ struct sg_front_counts {
 };
 struct sg_front_counts sg_front_counts(const struct sg_front *front);
 
-/* --- one request ------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 /* Set the context that on_body, on_body_refused, on_gone and on_drained get for this request. */
 void sg_gate_set_context(struct sg_gate *gate, void *context);

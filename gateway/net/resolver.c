@@ -212,7 +212,7 @@ static void store(struct name *name, const struct sg_address_list *found, int64_
     }
 }
 
-/* --- the thread -------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Sleep until until_us of the clock (0: until something changes), or something changes. */
 static void wait_until(struct sg_resolver *resolver, int64_t until_us, int64_t now_us)
@@ -285,7 +285,7 @@ static int start_thread(struct sg_resolver *resolver)
     return error;
 }
 
-/* --- the owner's side -------------------------------------------------------------------- */
+/* --- the owner's side ------------------------------------------------------------------------- */
 
 static int system_look_up(void *arg, const char *host, const char *port, struct addrinfo **ret)
 {

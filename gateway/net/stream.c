@@ -208,8 +208,7 @@ enum sg_status sg_stream_open(struct sg_stream *stream, struct sg_loop *loop, in
     return SG_OK;
 }
 
-/* --- bytes
- * ----------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static ssize_t ended(struct sg_stream *stream, enum sg_stream_end how)
 {
@@ -352,8 +351,7 @@ void sg_stream_resume(struct sg_stream *stream)
     }
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void sg_stream_shutdown(struct sg_stream *stream)
 {

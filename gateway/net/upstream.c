@@ -143,7 +143,7 @@ static void on_readable(void *owner);
 static void on_ready(void *owner);
 static void on_writable(void *owner);
 
-/* --- states ------------------------------------------------------------------------------ */
+/* --- states ----------------------------------------------------------------------------------- */
 
 static struct connection_list *list_of(struct sg_upstream_pool *pool, enum state state)
 {
@@ -205,7 +205,7 @@ static void close_connection(struct connection *connection)
     sg_loop_defer_free(pool->loop, connection, connection_free);
 }
 
-/* --- the ends of a call ------------------------------------------------------------------ */
+/* --- the ends of a call ----------------------------------------------------------------------- */
 
 static void pool_memory_free(void *object)
 {
@@ -297,7 +297,7 @@ static void SG_PRINTF(4, 5) give_up(struct connection *connection, enum sg_refus
     post_pump(pool);
 }
 
-/* --- opening ----------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* Start a connection to one address: 0, or an errno. */
 static int dial_address(struct connection *connection, const struct sg_address *address)
@@ -402,7 +402,7 @@ static void connect_expired(void *owner)
             pool->name, (long long)pool->spec->connect_ms);
 }
 
-/* --- sending ----------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void read_answer(struct connection *connection);
 
@@ -526,7 +526,7 @@ static void start_request(struct connection *connection, struct sg_upstream_call
     write_request(connection);
 }
 
-/* --- the queue --------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void enqueue_first(struct sg_upstream_call *call)
 {
@@ -641,7 +641,7 @@ static void queue_expired(void *owner)
                  (long long)pool->spec->queue_ms);
 }
 
-/* --- the answer -------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* The answer is whole; left_over says whether bytes came behind it. Ends the call. */
 static void answer_whole(struct connection *connection, bool left_over)
@@ -802,7 +802,7 @@ static void idle_expired(void *owner)
     close_connection(SG_CAST(struct connection, CONNECTION_MAGIC, owner));
 }
 
-/* --- the pool ---------------------------------------------------------------------------- */
+/* --- the pool --------------------------------------------------------------------------------- */
 
 struct sg_upstream_pool *sg_upstream_pool_new(struct sg_loop *loop, struct sg_resolver *resolver,
                                               const struct sg_upstream_spec *spec,
@@ -910,7 +910,7 @@ struct sg_upstream_counts sg_upstream_pool_counts(const struct sg_upstream_pool 
     return counts;
 }
 
-/* --- a call ------------------------------------------------------------------------------ */
+/* --- a call ----------------------------------------------------------------------------------- */
 
 struct sg_upstream_call *sg_upstream_begin(struct sg_upstream_pool *pool, void *context)
 {

@@ -13,7 +13,7 @@
  * absent keys and values that cannot be read as the operator's type.
  */
 
-/* --- deciding ------------------------------------------------------------------------------- */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 static bool any_fits(const struct sg_condition *condition, const struct sg_value *value)
 {
@@ -44,7 +44,7 @@ bool sg_condition_holds(const struct sg_condition *condition,
     return any_fits(condition, &value) != op->negated;
 }
 
-/* --- compiling ------------------------------------------------------------------------------ */
+/* --- compiling -------------------------------------------------------------------------------- */
 
 enum { HELP_BYTES = 512 };
 

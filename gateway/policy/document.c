@@ -100,7 +100,7 @@ static const struct sg_fields statement_fields = {
     .size = sizeof(struct statement_settings),
 };
 
-/* --- one statement -------------------------------------------------------------------------- */
+/* --- one statement ---------------------------------------------------------------------------- */
 
 static void warn_unknown_action(const struct sg_policy_load *load, const struct sg_yaml_node *node)
 {
@@ -211,7 +211,7 @@ static void compile_statement(const struct sg_policy_load *load,
     }
 }
 
-/* --- the document --------------------------------------------------------------------------- */
+/* --- the document ----------------------------------------------------------------------------- */
 
 static void check_version(const struct sg_policy_load *load, const struct sg_yaml_node *version)
 {

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-/* --- readers -------------------------------------------------------------------------------- */
+/* --- readers ---------------------------------------------------------------------------------- */
 
 /* An empty text stands for "not known" in a principal and in an action: the key is absent. */
 static enum sg_presence give_text(struct sg_str text, struct sg_value *ret)
@@ -125,7 +125,7 @@ static enum sg_presence read_param(const struct sg_key *key,
     return SG_PRESENCE_ONE;
 }
 
-/* --- the table ------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct sg_key_row rows[] = {
     {.name = "g:SourceIp", .type = SG_VALUE_IP, .read = read_source_ip},
@@ -190,7 +190,7 @@ static const struct sg_key_row rows[] = {
 
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
 
-/* --- asking --------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static bool takes_name(struct sg_str name)
 {

@@ -43,7 +43,7 @@ struct loader {
     struct file **files; /* found, in order */
 };
 
-/* --- which files ---------------------------------------------------------------------------- */
+/* --- which files ------------------------------------------------------------------------------ */
 
 static const char *reason(int error, char text[REASON_BYTES])
 {
@@ -208,7 +208,7 @@ static bool sort_files(struct loader *loader)
     return true;
 }
 
-/* --- their content -------------------------------------------------------------------------- */
+/* --- their content ---------------------------------------------------------------------------- */
 
 static void read_text(const struct loader *loader, struct file *file)
 {
@@ -286,7 +286,7 @@ static void check_doubled_name(const struct sg_policy_load *load, const struct s
     }
 }
 
-/* --- the set -------------------------------------------------------------------------------- */
+/* --- the set ---------------------------------------------------------------------------------- */
 
 /* Build the set from loader->files, whose texts are there. */
 static const struct sg_policy_set *build(const struct loader *loader, size_t errors_before)

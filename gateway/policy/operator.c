@@ -9,7 +9,7 @@
  * refuses it by name, so it never gets as far as a decision.
  */
 
-/* --- comparisons ---------------------------------------------------------------------------- */
+/* --- comparisons ------------------------------------------------------------------------------ */
 
 static bool text_equals(const struct sg_operand *operand, const struct sg_value *value)
 {
@@ -36,7 +36,7 @@ static bool prefix_contains(const struct sg_operand *operand, const struct sg_va
     return sg_prefix_contains(&operand->prefix, &value->address);
 }
 
-/* --- types ---------------------------------------------------------------------------------- */
+/* --- types ------------------------------------------------------------------------------------ */
 
 static bool read_truth(struct sg_str text, bool *ret)
 {
@@ -97,7 +97,7 @@ static const struct type_row types[] = {
     [SG_VALUE_ANY] = {.name = "any value", .expected = "expected a value"},
 };
 
-/* --- operators ------------------------------------------------------------------------------ */
+/* --- operators -------------------------------------------------------------------------------- */
 
 #define OF(value_type) .type = (value_type), .operands = (value_type)
 

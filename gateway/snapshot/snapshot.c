@@ -46,7 +46,7 @@ static bool is_name(struct sg_str name)
     return name.n > 0 && name.n <= 64;
 }
 
-/* --- addresses ------------------------------------------------------------------------------ */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 /* Check "host:port" or "[v6]:port"; unix: is a feature of later. */
 static void check_address(struct load *load, const struct sg_place *place, const char *text)
@@ -109,7 +109,7 @@ static void check_listeners(struct load *load)
     }
 }
 
-/* --- services ------------------------------------------------------------------------------- */
+/* --- services --------------------------------------------------------------------------------- */
 
 /* The second label of service.region.myhuaweicloud.com and its kin; empty for any other host. */
 static struct sg_str region_of(struct sg_str host)
@@ -368,7 +368,7 @@ static void load_services(struct load *load)
     }
 }
 
-/* --- credentials ---------------------------------------------------------------------------- */
+/* --- credentials ------------------------------------------------------------------------------ */
 
 /* Whether a credential of the environment is not there; then it has been warned of. */
 static bool warns_of_environment(struct load *load, const struct sg_credential_settings *settings)
@@ -508,7 +508,7 @@ static void load_policies(struct load *load)
                                         &snapshot->arena, load->diags);
 }
 
-/* --- the whole ------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void load_settings(struct load *load, const char *path)
 {

@@ -152,8 +152,7 @@ static bool in_range(const struct sg_field *row, uint64_t value)
     return value >= row->min && (row->max == 0 || value <= row->max);
 }
 
-/* --- decoding a value
- * ------------------------------------------------------------------------------ */
+/* --- decoding a value ------------------------------------------------------------------------- */
 
 static bool decode_count(struct decode *d, const struct sg_field *row,
                          const struct sg_yaml_node *node, uint64_t *to)
@@ -250,8 +249,8 @@ static const char *decode_text(struct decode *d, const struct sg_field *row,
                                const struct sg_yaml_node *node)
 {
     bool path = row->type == SG_FIELD_PATH || row->type == SG_FIELD_PATHS;
-    if (node->text.n == 0) {
-        sg_diags_error(d->diags, &node->place, "expected a text, or leave the key out",
+    if (path && node->text.n == 0) {
+        sg_diags_error(d->diags, &node->place, "expected a path, or leave the key out",
                        "\"%s\" is empty", join_path(d, row->key));
         return NULL;
     }
@@ -283,6 +282,9 @@ static bool decode_texts(struct decode *d, const struct sg_field *row,
         return false;
     }
     for (size_t i = 0; i < count; i++) {
+        if (from[i]->broken) {
+            continue;
+        }
         if (from[i]->kind != SG_YAML_SCALAR || sg_yaml_is_null(from[i])) {
             wrong_kind(d, row, from[i], "a list of texts");
             continue;
@@ -356,6 +358,9 @@ static void decode_value(struct decode *d, const struct sg_field *row,
         wrong_kind(d, row, node, expected_of(row));
         return;
     }
+    if (node->broken) {
+        return; /* its mistake has been said */
+    }
     switch (row->type) {
     case SG_FIELD_TEXT:
     case SG_FIELD_PATH: {
@@ -411,8 +416,7 @@ static void decode_value(struct decode *d, const struct sg_field *row,
     }
 }
 
-/* --- a mapping
- * --------------------------------------------------------------------------------------- */
+/* --- a mapping -------------------------------------------------------------------------------- */
 
 /* The default, through the same code as what an operator writes. */
 static void decode_default(struct decode *d, const struct sg_field *row, void *member)
@@ -462,6 +466,23 @@ static size_t member_size(const struct sg_field *row)
     return 0; /* not compared by value */
 }
 
+/* Whether the mapping has a key that is no row's but looks like this one's: it is said there. */
+static bool is_misspelt(struct decode *d, const struct sg_field *row,
+                        const struct sg_yaml_node *mapping)
+{
+    for (size_t p = 0; p < mapping->count; p++) {
+        struct sg_str key = mapping->pairs[p].key->text;
+        bool known = false;
+        for (size_t i = 0; i < d->table->count; i++) {
+            known = known || sg_str_equal_text(key, d->table->rows[i].key);
+        }
+        if (!known && sg_str_nearest(key, &row->key, 1) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void decode_row(struct decode *d, const struct sg_field *row,
                        const struct sg_yaml_node *mapping, char *object)
 {
@@ -469,7 +490,7 @@ static void decode_row(struct decode *d, const struct sg_field *row,
     const struct sg_yaml_node *node = sg_yaml_get(mapping, row->key);
     decode_default(d, row, member);
     if (node == NULL) {
-        if (row->required && mapping != NULL) {
+        if (row->required && mapping != NULL && !is_misspelt(d, row, mapping)) {
             sg_diags_error(d->diags, &mapping->place, row->summary, "\"%s\" is missing",
                            join_path(d, row->key));
         }
@@ -562,8 +583,7 @@ struct sg_place sg_fields_place(const void *object, const char *key)
     return sg_yaml_place(node, key);
 }
 
-/* --- reference
- * ---------------------------------------------------------------------------------------- */
+/* --- reference -------------------------------------------------------------------------------- */
 
 static const char *type_name(const struct sg_field *row)
 {

@@ -57,7 +57,7 @@ static void stop(struct parse *parse, const struct sg_place *place, const char *
     parse->stopped = true;
 }
 
-/* --- places --------------------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static size_t characters(struct sg_str text)
 {
@@ -143,6 +143,7 @@ static size_t expand_variable(struct parse *parse, const struct sg_yaml_node *no
 
 static void expand(struct parse *parse, struct sg_yaml_node *node)
 {
+    size_t errors = sg_diags_errors(parse->diags);
     if (sg_str_find(node->text, '$') == node->text.n) {
         return;
     }
@@ -168,6 +169,7 @@ static void expand(struct parse *parse, struct sg_yaml_node *node)
     } else {
         node->text = text;
     }
+    node->broken = sg_diags_errors(parse->diags) > errors;
     sg_buf_wipe(&out);
 }
 
@@ -394,13 +396,24 @@ static void take_event(struct parse *parse, const yaml_event_t *event)
     }
 }
 
-/* --- syntax errors
- * -------------------------------------------------------------------------------- */
+/* --- syntax errors ---------------------------------------------------------------------------- */
 
 static bool is_escape_error(const yaml_parser_t *parser)
 {
     return parser->error == YAML_SCANNER_ERROR && parser->problem != NULL &&
            strcmp(parser->problem, "found invalid Unicode character escape code") == 0;
+}
+
+/* Whether the character of that index (libyaml counts characters) is a tab. */
+static bool is_tab_at(struct sg_str text, size_t index)
+{
+    size_t at = 0;
+    for (size_t count = 0; at < text.n; at++) {
+        if (((unsigned char)text.p[at] & 0xc0) != 0x80 && count++ == index) {
+            break;
+        }
+    }
+    return at < text.n && text.p[at] == '\t';
 }
 
 static void syntax_error(struct parse *parse, const yaml_parser_t *parser, struct sg_str text)
@@ -415,6 +428,10 @@ static void syntax_error(struct parse *parse, const yaml_parser_t *parser, struc
                                    .line = (unsigned)parser->problem_mark.line + 1,
                                    .column = (unsigned)parser->problem_mark.column + 1,
                                    .width = 1};
+    if (text.n > 0 && is_tab_at(text, parser->problem_mark.index)) {
+        sg_diags_error(parse->diags, &place, "indent with spaces", "a tab cannot indent YAML");
+        return;
+    }
     if (parser->context != NULL) {
         sg_diags_error(parse->diags, &place, NULL, "%s, %s that began in line %zu", problem,
                        parser->context, parser->context_mark.line + 1);
@@ -423,8 +440,7 @@ static void syntax_error(struct parse *parse, const yaml_parser_t *parser, struc
     }
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 /* The code unit of "\uXXXX" at the start of text, or -1. */
 static long code_unit(struct sg_str text)
@@ -479,8 +495,7 @@ static bool check_json(struct parse *parse, struct sg_str text)
     return false;
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* Report the first byte that is no UTF-8. */
 static bool check_utf8(struct parse *parse, struct sg_str text)
@@ -609,8 +624,7 @@ enum sg_status sg_yaml_read(struct sg_arena *arena, const char *path, unsigned f
     return sg_yaml_parse(arena, path, text, flags, diags, ret);
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 const struct sg_yaml_node *sg_yaml_get(const struct sg_yaml_node *node, const char *key)
 {
@@ -651,8 +665,7 @@ const char *sg_yaml_kind_name(const struct sg_yaml_node *node)
     return "unknown";
 }
 
-/* --- files
- * --------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 enum sg_status sg_text_read_open_file(struct sg_arena *arena, int fd, size_t max_bytes,
                                       struct sg_str *ret, struct sg_error *reterr)

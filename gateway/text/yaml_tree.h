@@ -27,6 +27,7 @@ struct sg_yaml_node {
     enum sg_yaml_kind kind;
     struct sg_place place;       /* of the first character; width covers a one-line scalar */
     struct sg_str text;          /* scalars: the value, NUL behind it */
+    bool broken;                 /* scalars: a mistake in it has been said; the text is none */
     bool quoted;                 /* scalars: written with quotes or as a block */
     size_t count;                /* items or pairs */
     struct sg_yaml_node **items; /* sequences */

@@ -19,7 +19,7 @@ void fakes_reset(void)
     sg_buf_init(&the_fakes.gate.body, 1 << 20);
 }
 
-/* --- gate ----------------------------------------------------------------------------------- */
+/* --- gate ------------------------------------------------------------------------------------- */
 
 void sg_gate_set_context(struct sg_gate *gate, void *context)
 {
@@ -91,7 +91,7 @@ size_t sg_gate_pending(const struct sg_gate *gate)
     return gate->pending;
 }
 
-/* --- cloud ---------------------------------------------------------------------------------- */
+/* --- cloud ------------------------------------------------------------------------------------ */
 
 struct sg_upstream_pool *sg_upstream_pool_new(struct sg_loop *loop, struct sg_resolver *resolver,
                                               const struct sg_upstream_spec *spec,
@@ -153,7 +153,7 @@ bool sg_upstream_was_sent(const struct sg_upstream_call *call)
     return the_fakes.call_sent;
 }
 
-/* --- journal -------------------------------------------------------------------------------- */
+/* --- journal ---------------------------------------------------------------------------------- */
 
 bool sg_journal_reserve(struct sg_journal_port *port, size_t bytes)
 {

@@ -96,7 +96,7 @@ static int setup(void **state)
                "    - Sid: Own\n"
                "      Effect: Allow\n"
                "      Action: [\"live:ott:deleteFlowOutput\", \"live:ott:createFlowOutput\"]\n"
-               "      Resource: [\"live:*:*:flowOutput:*/playout-*\", \"live:*:*:project:*\"]\n"
+               "      Resource: [\"live:*:*:flowOutput:*/playout-*\", \"live:*:*:flow:*\"]\n"
                "    - Sid: Read\n"
                "      Effect: Allow\n"
                "      Action: [\"live:ott:listFlow\"]\n"
@@ -302,8 +302,7 @@ static void expect_outcome(enum sg_outcome outcome, bool sent)
     assert_int_equal(fakes()->records[1].sent, sent);
 }
 
-/* --- tests
- * ------------------------------------------------------------------------------------------ */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_the_whole_way(void **state)
 {

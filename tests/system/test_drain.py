@@ -23,9 +23,9 @@ def refuses_connections(gateway):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_in_flight_is_served_to_its_end(gateway, cloud, number):
     held = clouds.Held()
-    cloud.script(held)
     with gateway.caller() as caller, gateway.caller() as idle:
         assert idle.request("DELETE", DELETE + "b").status == 200
+        cloud.script(held)
         caller.send(render("DELETE", DELETE))
         held.wait()
         gateway.signal(number)

@@ -7,6 +7,7 @@ import cloud as clouds
 from caller import render
 from gateway import DELETE, OUTPUTS
 from refusal import assert_refused
+from wait import until
 
 NEWS = f"{OUTPUTS}?flow_id=f1&output_name=news-a"
 
@@ -157,4 +158,4 @@ def test_many_reloads_under_load_lose_nothing(gateway, cloud):
             gateway.policies[0]["description"] = f"number {number}"
             assert gateway.reload()["message"] == "reloaded"
     assert len(cloud.requests) == 10
-    assert len(gateway.find_records(event="reload")) == 10
+    until(lambda: len(gateway.find_records(event="reload")) == 10, "10 records of reloads")

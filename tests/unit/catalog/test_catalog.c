@@ -546,8 +546,7 @@ static void test_live_catalog(void **state)
     assert_int_equal(bodies, 53);
 }
 
-/* --- what policies ask
- * ------------------------------------------------------------------------------ */
+/* --- what policies ask ------------------------------------------------------------------------ */
 
 static void test_has_action(void **state)
 {

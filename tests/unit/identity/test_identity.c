@@ -9,8 +9,7 @@
 
 #include "identity/identity.h"
 
-/* --- callers from text
- * ------------------------------------------------------------------------------ */
+/* --- callers from text ------------------------------------------------------------------------ */
 
 struct callers_settings {
     const struct sg_yaml_node *node;
@@ -65,8 +64,7 @@ static struct sg_peer peer_of(const char *address)
     return peer;
 }
 
-/* --- finding
- * ----------------------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 static void the_longest_prefix_wins(void **state)
 {
@@ -155,8 +153,7 @@ static void equals_are_an_error_and_nobody(void **state)
     done(&loaded);
 }
 
-/* --- mistakes
- * ----------------------------------------------------------------------------------------- */
+/* --- mistakes --------------------------------------------------------------------------------- */
 
 static void assert_messages(const char *callers, const char *expected)
 {

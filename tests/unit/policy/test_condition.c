@@ -128,8 +128,7 @@ static void several_values_are_one_of_them_or_none_of_them(void **state)
     assert_true(holds("Null", "signgate:Query/none", both, 2, &example.request, true));
 }
 
-/* --- the table of what is absent or unreadable
- * ---------------------------------------------------- */
+/* --- the table of what is absent or unreadable ------------------------------------------------ */
 
 struct hole_row {
     const char *op, *value;
@@ -293,8 +292,7 @@ static void finds_keys_and_their_twins(void **state)
     assert_null(sg_key_nearest(SG_STR("nothing:like/it")));
 }
 
-/* --- operators
- * ------------------------------------------------------------------------------------ */
+/* --- operators -------------------------------------------------------------------------------- */
 
 static void takes_operator_names_apart(void **state)
 {

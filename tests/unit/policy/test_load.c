@@ -15,8 +15,7 @@
     "policy: " name "\nattach: {callers: [\"*\"]}\ndocument: {Version: \"5.0\", Statement: " \
     "[{Effect: Allow, Action: \"*\"}]}\n"
 
-/* --- a folder of its own for each test
- * ------------------------------------------------------------ */
+/* --- a folder of its own for each test -------------------------------------------------------- */
 
 struct folder {
     char path[64];
@@ -108,8 +107,7 @@ static void assert_decided_by(const struct folder *folder, const char *policy)
     assert_true(sg_str_equal_text(decision.policy, policy));
 }
 
-/* --- files and folders
- * ------------------------------------------------------------------------------ */
+/* --- files and folders ------------------------------------------------------------------------ */
 
 static void reads_yaml_and_json_right_in_a_folder_by_name(void **state)
 {
@@ -290,8 +288,7 @@ static void an_earlier_error_does_not_cost_the_set(void **state)
     assert_non_null(folder->loaded.set);
 }
 
-/* --- what wraps a document
- * ------------------------------------------------------------------------- */
+/* --- what wraps a document -------------------------------------------------------------------- */
 
 static void text_of(char *text, size_t size, const char *wrapper)
 {

@@ -353,8 +353,7 @@ static void test_large_queries(void **state)
     sg_buf_done(&out);
 }
 
-/* --- names of schemes
- * ----------------------------------------------------------------------------- */
+/* --- names of schemes ------------------------------------------------------------------------- */
 
 static void test_schemes(void **state)
 {
