@@ -101,8 +101,7 @@ struct sg_journal {
     atomic_int_fast64_t operation_started_us; /* a write or sync that is under way; 0: none */
 };
 
-/* --- opening -------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static enum sg_status cannot(const struct sg_journal *journal, const char *what, const char *repair,
                              struct sg_error *reterr)
@@ -676,9 +675,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void close_fd(int *fd)
 {

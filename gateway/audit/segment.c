@@ -95,8 +95,7 @@ enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret, s
     return SG_OK;
 }
 
-/* --- reading a segment --------------------------------------------------------------------------
- */
+/* --- reading a segment ------------------------------------------------------------------------ */
 
 struct reading {
     int fd;

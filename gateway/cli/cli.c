@@ -53,7 +53,7 @@ static void print_help(struct sg_cli *cli, const struct sg_verb *verb)
                        option->letter != 0 ? ", " : "  ", option->name,
                        option->argument != NULL ? " " : "",
                        option->argument != NULL ? option->argument : "");
-        (void)fprintf(cli->out, "  %-28s %s%s\n", left, option->summary,
+        (void)fprintf(cli->out, "  %-24s %s%s\n", left, option->summary,
                       option->not_built != NULL ? " (not built yet)" : "");
     }
     if (verb->examples != NULL) {

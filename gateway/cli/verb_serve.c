@@ -204,7 +204,7 @@ static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
 
 static const struct sg_option options[] = {
     {.name = "config", .letter = 'c', .argument = "FILE", .summary = "the configuration"},
-    {.name = "sandbox", .summary = "a gateway with a simulated cloud behind it; needs no file"},
+    {.name = "sandbox", .summary = "with a simulated cloud behind it; needs no file"},
     {.name = "listen", .argument = "ADDR", .summary = "with --sandbox (127.0.0.1:8080)"},
     {.name = "admin", .argument = "ADDR", .summary = "with --sandbox (127.0.0.1:9090)"},
     {.name = NULL},

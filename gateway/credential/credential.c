@@ -143,10 +143,16 @@ out:
     return read;
 }
 
-static struct word from_key(const struct file_keys *keys, const char *name, const char *value)
+/* In a file that someone wrote an empty value is a mistake: leave the key out, or write null. */
+static struct word from_key(const struct file_keys *keys, const char *name, const char *value,
+                            struct sg_diags *diags)
 {
-    return (struct word){
+    const struct word word = {
         .text = sg_str_from(value), .name = name, .place = sg_fields_place(keys, name)};
+    if (value != NULL && value[0] == '\0') {
+        sg_diags_error(diags, &word.place, NULL, "\"%s\" is empty", name);
+    }
+    return word;
 }
 
 static void load_file(const struct sg_credential_settings *settings, struct sg_arena *scratch,
@@ -175,10 +181,10 @@ static void load_file(const struct sg_credential_settings *settings, struct sg_a
     }
     sg_fields_decode(&file_fields, documents.roots[0], "", scratch, diags, &keys);
     *ret = (struct words){
-        .access_key = from_key(&keys, "access_key", keys.access_key),
-        .secret_key = from_key(&keys, "secret_key", keys.secret_key),
-        .security_token = from_key(&keys, "security_token", keys.security_token),
-        .expires_at = from_key(&keys, "expires_at", keys.expires_at),
+        .access_key = from_key(&keys, "access_key", keys.access_key, diags),
+        .secret_key = from_key(&keys, "secret_key", keys.secret_key, diags),
+        .security_token = from_key(&keys, "security_token", keys.security_token, diags),
+        .expires_at = from_key(&keys, "expires_at", keys.expires_at, diags),
     };
 }
 

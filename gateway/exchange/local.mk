@@ -1,6 +1,8 @@
 libsggate_a_SOURCES += \
 	gateway/exchange/exchange.c \
 	gateway/exchange/exchange.h \
+	gateway/exchange/flight.c \
+	gateway/exchange/flight.h \
 	gateway/exchange/lease.c \
 	gateway/exchange/lease.h \
 	gateway/exchange/reply.c \

@@ -168,8 +168,7 @@ static bool is_token_list(struct sg_str list)
     return true;
 }
 
-/* --- what requests and answers share ------------------------------------------------------------
- */
+/* --- what requests and answers share ---------------------------------------------------------- */
 
 /* Content-Length: digits alone, no leading zero. */
 enum length_kind { LENGTH_BAD = 0, LENGTH_GOOD, LENGTH_HUGE };

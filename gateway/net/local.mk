@@ -3,8 +3,12 @@ libsggate_a_SOURCES += \
 	gateway/net/answer.h \
 	gateway/net/dial.c \
 	gateway/net/dial.h \
+	gateway/net/front.c \
 	gateway/net/gate.c \
 	gateway/net/gate.h \
+	gateway/net/gate_answer.c \
+	gateway/net/gate_evhttp.c \
+	gateway/net/gate_private.h \
 	gateway/net/listener.c \
 	gateway/net/listener.h \
 	gateway/net/loop.c \

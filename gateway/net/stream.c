@@ -41,8 +41,7 @@ static void become_ready(struct sg_stream *stream)
     }
 }
 
-/* --- TLS ---------------------------------------------------------------------------------------
- */
+/* --- TLS -------------------------------------------------------------------------------------- */
 
 static void describe_handshake_failure(struct sg_stream *stream, char detail[DETAIL_BYTES])
 {
@@ -102,8 +101,7 @@ static bool prepare_tls(struct sg_stream *stream, SSL_CTX *context, const char *
            SSL_set_tlsext_host_name(stream->ssl, server_name) == 1;
 }
 
-/* --- getting ready -------------------------------------------------------------------------------
- */
+/* --- getting ready ---------------------------------------------------------------------------- */
 
 /* The socket is connected, or failed to. */
 static void finish_connect(struct sg_stream *stream)

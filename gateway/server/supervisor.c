@@ -67,8 +67,7 @@ struct supervisor {
     struct sg_error reload_error; /* status SG_OK: the last reload was taken */
 };
 
-/* --- telling ------------------------------------------------------------------------------------
- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void print_diags(FILE *to, struct sg_diags *diags)
 {
@@ -113,8 +112,7 @@ static void record_event(struct supervisor *s, enum sg_audit_event event)
     sg_journal_flush(s->port);
 }
 
-/* --- reload -------------------------------------------------------------------------------------
- */
+/* --- reload ----------------------------------------------------------------------------------- */
 
 static void resolve_endpoints(struct supervisor *s)
 {

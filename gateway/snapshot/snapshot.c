@@ -650,8 +650,7 @@ void sg_snapshot_check_reload(const struct sg_snapshot *running, const struct sg
     }
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 const struct sg_service *sg_snapshot_service(const struct sg_snapshot *snapshot, struct sg_str host)
 {

@@ -78,8 +78,7 @@ bool sg_bytes_parse(struct sg_str text, uint64_t *ret)
     return parse_with_unit(text, units, sizeof units / sizeof *units, UINT64_MAX, ret);
 }
 
-/* --- saying what is wrong ------------------------------------------------------------------------
- */
+/* --- saying what is wrong --------------------------------------------------------------------- */
 
 /* "timeouts" within "services[0]" is "services[0].timeouts". */
 static const char *join_path(struct decode *d, const char *key)

@@ -96,8 +96,7 @@ static struct sg_place place_at(const struct parse *parse, struct sg_str text, s
     return place;
 }
 
-/* --- ${NAME} -----------------------------------------------------------------------------------
- */
+/* --- ${NAME} ---------------------------------------------------------------------------------- */
 
 static bool is_variable_name(struct sg_str name)
 {
@@ -173,8 +172,7 @@ static void expand(struct parse *parse, struct sg_yaml_node *node)
     sg_buf_wipe(&out);
 }
 
-/* --- building ----------------------------------------------------------------------------------
- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static struct sg_yaml_node *new_node(struct parse *parse, enum sg_yaml_kind kind,
                                      const yaml_event_t *event)

@@ -155,8 +155,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- playing the gate --------------------------------------------------------------------------
- */
+/* --- playing the gate ------------------------------------------------------------------------- */
 
 struct request {
     const char *method;
@@ -209,8 +208,7 @@ static void journal_done(struct bench *bench)
     sg_exchanges_recorded(bench->exchanges);
 }
 
-/* --- playing the cloud --------------------------------------------------------------------------
- */
+/* --- playing the cloud ------------------------------------------------------------------------ */
 
 static void cloud_takes(struct bench *bench, struct sg_buf *out)
 {
@@ -253,8 +251,7 @@ static void cloud_fails(struct bench *bench, enum sg_refusal refusal, bool sent)
     bench->cloud->on_failed(fakes()->call_context, refusal, sent, "the connection was reset");
 }
 
-/* --- what must have happened ---------------------------------------------------------------------
- */
+/* --- what must have happened ------------------------------------------------------------------ */
 
 static bool answer_has(const char *text)
 {

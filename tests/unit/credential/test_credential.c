@@ -193,6 +193,8 @@ static void test_bad_files(void **state)
     assert_refused(fixture, KEYS "secret_kee: " SECRET "\n", "did you mean \"secret_key\"?");
     assert_refused(fixture, KEYS "secret_key: " SECRET "\n", "stands twice");
     assert_refused(fixture, KEYS "security_token: \"\"\n", "\"security_token\" is empty");
+    assert_refused(fixture, KEYS "expires_at: \"\"\n", "\"expires_at\" is empty");
+    assert_refused(fixture, "access_key: A\nsecret_key: \"\"\n", "\"secret_key\" is empty");
     assert_refused(fixture, "access_key: ''\nsecret_key: " SECRET "\n", "\"access_key\" is empty");
     assert_refused(fixture, "access_key: A\nsecret_key: [" SECRET "]\n",
                    "\"secret_key\" is a list");

@@ -144,8 +144,7 @@ static const struct sg_upstream_handlers handlers = {
     .on_failed = on_failed,
 };
 
-/* --- set-up ------------------------------------------------------------------------------------
- */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 static int64_t test_now(void *arg)
 {
@@ -321,8 +320,7 @@ static void expect_same_connection(struct test *test, struct peer *peer)
     assert_false(cloud_has_caller(&test->cloud));
 }
 
-/* --- the way of a call -------------------------------------------------------------------------
- */
+/* --- the way of a call ------------------------------------------------------------------------ */
 
 static void a_call_gets_its_answer(void **state)
 {
@@ -506,8 +504,7 @@ static void no_body_is_longer_than_it_may_be(void **state)
     peer_close(&peer);
 }
 
-/* --- answers -----------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 /* Write in one piece, or a byte at a time with a turn of the loop after each. */
 static void write_answer(struct test *test, struct peer *peer, const char *text, bool split)
@@ -704,8 +701,7 @@ static void heads_and_data_come_as_they_are_read(void **state)
     peer_close(&peer);
 }
 
-/* --- connections that went away ----------------------------------------------------------------
- */
+/* --- connections that went away --------------------------------------------------------------- */
 
 static void an_idle_connection_that_ends_is_discarded(void **state)
 {
@@ -835,8 +831,7 @@ static void what_is_sent_again_goes_before_those_who_wait(void **state)
     peer_close(&peer);
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------
- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 static void no_answer_in_time(void **state)
 {
@@ -916,8 +911,7 @@ static void a_cloud_that_accepts_nobody_is_too_slow(void **state)
     cloud_close(&full);
 }
 
-/* --- names and addresses -----------------------------------------------------------------------
- */
+/* --- names and addresses ---------------------------------------------------------------------- */
 
 struct names {
     pthread_mutex_t mutex;
@@ -1113,8 +1107,7 @@ static void a_refused_connection_fails(void **state)
     assert_int_equal(counts(test).failed, 1);
 }
 
-/* --- large requests and answers ----------------------------------------------------------------
- */
+/* --- large requests and answers --------------------------------------------------------------- */
 
 static char *make_pattern(size_t count)
 {
@@ -1301,8 +1294,7 @@ static void an_end_while_paused_is_seen_after_it(void **state)
     expect_failed(test, &caller, SG_REFUSAL_UPSTREAM, true, "it broke off");
 }
 
-/* --- cancelling --------------------------------------------------------------------------------
- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void cancel_now(struct caller *caller)
 {
@@ -1549,8 +1541,7 @@ static void a_failure_may_begin_another(void **state)
     peer_close(&peer);
 }
 
-/* --- the end of a pool -------------------------------------------------------------------------
- */
+/* --- the end of a pool ------------------------------------------------------------------------ */
 
 static void a_retired_pool_serves_what_has_begun(void **state)
 {
@@ -1683,8 +1674,7 @@ static void a_freed_pool_fails_every_call(void **state)
     done(&unsigned_one);
 }
 
-/* --- TLS ---------------------------------------------------------------------------------------
- */
+/* --- TLS -------------------------------------------------------------------------------------- */
 
 /* Let the cloud speak TLS with a certificate for these names, and trust its authority. */
 static void use_tls(struct test *test, const char *host, const char *names, long ends_in)

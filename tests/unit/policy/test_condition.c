@@ -8,8 +8,7 @@
 #include "policy/condition.h"
 #include "support.h"
 
-/* --- one condition, put together without a file ------------------------------------------------
- */
+/* --- one condition, put together without a file ----------------------------------------------- */
 
 static bool holds(const char *op, const char *key, const char *const *values, size_t count,
                   const struct sg_policy_request *request, bool deny)
@@ -34,8 +33,7 @@ static bool holds_one(const char *op, const char *key, const char *value,
     return holds(op, key, &value, 1, request, deny);
 }
 
-/* --- operators on a value that is there ---------------------------------------------------------
- */
+/* --- operators on a value that is there ------------------------------------------------------- */
 
 struct value_row {
     const char *op, *key, *value;
@@ -201,8 +199,7 @@ static void text_that_is_no_address_or_truth_is_unreadable(void **state)
     }
 }
 
-/* --- keys ----------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 struct key_row {
     const char *key, *value;

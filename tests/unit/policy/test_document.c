@@ -7,8 +7,7 @@
 
 #include "support.h"
 
-/* --- a vocabulary of few words -------------------------------------------------------------------
- */
+/* --- a vocabulary of few words ---------------------------------------------------------------- */
 
 static bool has_action(const void *arg, struct sg_str pattern)
 {
