@@ -11,6 +11,7 @@ include tests/unit/credential/local.mk
 include tests/unit/audit/local.mk
 include tests/unit/net/local.mk
 include tests/unit/sandbox/local.mk
+include tests/unit/cli/local.mk
 include tests/config/local.mk
 include tests/pipeline/local.mk
 include tests/vectors/local.mk

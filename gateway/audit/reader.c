@@ -73,7 +73,8 @@ enum sg_status sg_audit_verify(const char *directory, struct sg_audit_report *re
     for (size_t i = 0; status == SG_OK && ret->good && i < count; i++) {
         struct sg_segment_report segment;
         uint64_t epoch = chain.epoch;
-        status = sg_segment_read(fd, &names[i], i > 0, &chain, &segment, reterr);
+        /* Until there was a good line nothing says what the first one must follow. */
+        status = sg_segment_read(fd, &names[i], ret->records > 0, &chain, &segment, reterr);
         if (status != SG_OK) {
             break;
         }

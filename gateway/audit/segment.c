@@ -237,6 +237,9 @@ static enum sg_status hash_rest(struct reading *r, struct sg_error *reterr)
     struct sg_segment_report *report = r->report;
     uint64_t count = report->file_bytes - report->good_bytes;
     struct sg_buf rest;
+    if (count == 0) {
+        return SG_OK; /* an empty segment: nothing stands behind nothing */
+    }
     sg_buf_init(&rest, SIZE_MAX / 2);
     char *to = count < SIZE_MAX / 2 ? sg_buf_reserve(&rest, (size_t)count) : NULL;
     if (to == NULL) {

@@ -62,6 +62,11 @@ static bool check_query_name(struct load *load, const struct sg_catalog_row_fiel
 {
     struct sg_place place = sg_fields_place(query, "name");
     struct sg_str name = sg_str_from(query->name);
+    if (name.n == 0) {
+        sg_diags_error(load->diags, &place, "write the parameter's name, or leave the entry out",
+                       "the name of a query parameter is empty");
+        return false;
+    }
     if (sg_catalog_has_path_param(row, name)) {
         sg_diags_error(load->diags, &place, NULL,
                        "\"%s\" is a parameter of the path \"%s\" already", query->name,

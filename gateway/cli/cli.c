@@ -40,6 +40,13 @@ int sg_usage_error(struct sg_cli *cli, const char *format, ...)
     return SG_EXIT_USAGE;
 }
 
+void sg_cli_print(FILE *to, struct sg_str text)
+{
+    if (text.n > 0) {
+        (void)fwrite(text.p, 1, text.n, to);
+    }
+}
+
 static void print_help(struct sg_cli *cli, const struct sg_verb *verb)
 {
     const struct sg_option *options[OPTIONS_MAX];

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/str.h"
+
 /* Exit statuses (the contract; 69 to 78 as in sysexits.h). */
 enum sg_exit {
     SG_EXIT_GOOD = 0,
@@ -71,6 +73,9 @@ int sg_verb_main(struct sg_cli *cli, const struct sg_verb *verb, int argc, char 
 const char *sg_option_value(const struct sg_arguments *arguments, const char *name,
                             const char *otherwise);
 size_t sg_option_count(const struct sg_arguments *arguments, const char *name);
+
+/* Write a text; an empty one too. What could not be written shows in ferror. */
+void sg_cli_print(FILE *to, struct sg_str text);
 
 /* Print "signgate: <text>" as one line to err and return SG_EXIT_USAGE. */
 int sg_usage_error(struct sg_cli *cli, const char *format, ...)

@@ -20,7 +20,7 @@ static int run_version(struct sg_cli *cli, const struct sg_arguments *arguments)
     } else {
         sg_version_text(&text);
     }
-    (void)fwrite(text.p, 1, text.n, cli->out);
+    sg_cli_print(cli->out, sg_buf_str(&text));
     sg_buf_done(&text);
     return SG_EXIT_GOOD;
 }
@@ -54,6 +54,8 @@ enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 static const char *const planned[] = {"init",   "policy", "catalog", "credentials",
                                       "status", "schema", "fleet",   "doctor"};
 
+enum { PLANNED_COUNT = sizeof planned / sizeof *planned };
+
 static const struct sg_verb *find_verb(const char *name)
 {
     for (size_t i = 0; i < VERB_COUNT; i++) {
@@ -77,16 +79,17 @@ static void list_verbs(FILE *to)
 
 static int unknown_verb(struct sg_cli *cli, const char *name)
 {
-    const char *names[VERB_COUNT];
-    for (size_t i = 0; i < sizeof planned / sizeof *planned; i++) {
+    const char *names[VERB_COUNT + PLANNED_COUNT];
+    for (size_t i = 0; i < PLANNED_COUNT; i++) {
         if (strcmp(name, planned[i]) == 0) {
             return sg_usage_error(cli, "the verb \"%s\" is not built yet", name);
         }
+        names[VERB_COUNT + i] = planned[i];
     }
     for (size_t i = 0; i < VERB_COUNT; i++) {
         names[i] = verbs[i]->name;
     }
-    const char *nearest = sg_str_nearest(sg_str_from(name), names, VERB_COUNT);
+    const char *nearest = sg_str_nearest(sg_str_from(name), names, sizeof names / sizeof *names);
     if (nearest != NULL) {
         return sg_usage_error(cli,
                               "unknown verb \"%s\"; did you mean \"%s\"?   (all verbs: signgate "

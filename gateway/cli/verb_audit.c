@@ -32,7 +32,7 @@ static void print_json(struct sg_cli *cli, const struct sg_audit_report *report)
     }
     sg_json_end_object(&json);
     sg_buf_add_char(&text, '\n');
-    (void)fwrite(text.p, 1, text.n, cli->out);
+    sg_cli_print(cli->out, sg_buf_str(&text));
     sg_buf_done(&text);
 }
 

@@ -76,7 +76,7 @@ static void print_json(struct sg_cli *cli, struct sg_diags *diags, bool good)
     sg_json_end_list(&json);
     sg_json_end_object(&json);
     sg_buf_add_char(&text, '\n');
-    (void)fwrite(text.p, 1, text.n, cli->out);
+    sg_cli_print(cli->out, sg_buf_str(&text));
     sg_buf_done(&text);
 }
 
@@ -86,7 +86,7 @@ static void print_text(struct sg_cli *cli, struct sg_diags *diags)
     size_t errors = sg_diags_errors(diags), warnings = sg_diags_warnings(diags);
     sg_buf_init(&text, TEXT_BYTES_MAX);
     sg_diags_print_text(diags, &text);
-    (void)fwrite(text.p, 1, text.n, cli->err);
+    sg_cli_print(cli->err, sg_buf_str(&text));
     sg_buf_done(&text);
     if (errors + warnings > 0) {
         (void)fprintf(cli->err, "%zu error%s, %zu warning%s\n", errors, plural(errors), warnings,

@@ -216,7 +216,7 @@ static int print_mistakes(struct sign *s, struct sg_diags *diags, int status)
     struct sg_buf text;
     sg_buf_init(&text, TEXT_BYTES_MAX);
     sg_diags_print_text(diags, &text);
-    (void)fwrite(text.p, 1, text.n, s->cli->err);
+    sg_cli_print(s->cli->err, sg_buf_str(&text));
     sg_buf_done(&text);
     return status;
 }
@@ -319,7 +319,7 @@ static void print_json(struct sign *s, const struct sg_sign_stages *stages)
     sg_json_end_object(&json);
     sg_json_end_object(&json);
     sg_buf_add_char(&text, '\n');
-    (void)fwrite(text.p, 1, text.n, s->cli->out);
+    sg_cli_print(s->cli->out, sg_buf_str(&text));
     sg_buf_done(&text);
 }
 

@@ -74,7 +74,9 @@ static void print_diags(FILE *to, struct sg_diags *diags)
     struct sg_buf text;
     sg_buf_init(&text, DIAGS_BYTES_MAX);
     sg_diags_print_text(diags, &text);
-    (void)fwrite(text.p, 1, text.n, to);
+    if (text.n > 0) {
+        (void)fwrite(text.p, 1, text.n, to);
+    }
     sg_buf_done(&text);
 }
 

@@ -239,8 +239,9 @@ static bool is_method(struct sg_str method)
 
 static void add_lower(struct sg_buf *out, struct sg_str name)
 {
-    for (size_t i = 0; i < name.n; i++) {
-        sg_buf_add_char(out, sg_ascii_lower(name.p[i]));
+    char *to = sg_buf_reserve(out, name.n);
+    for (size_t i = 0; to != NULL && i < name.n; i++) {
+        to[i] = sg_ascii_lower(name.p[i]);
     }
 }
 

@@ -1,0 +1,3 @@
+check_PROGRAMS += tests/unit/audit/test_chain tests/unit/audit/test_journal
+tests_unit_audit_test_chain_SOURCES = tests/unit/audit/test_chain.c
+tests_unit_audit_test_journal_SOURCES = tests/unit/audit/test_journal.c

@@ -357,7 +357,7 @@ static void test_query_name_empty(void **state)
 {
     (void)state;
     check_mistakes(ROW("/a", "[{name: \"\"}]", "a:all"),
-                   "7:20: \"operations[0].query[0].name\" is empty\n");
+                   "7:20: the name of a query parameter is empty\n");
 }
 
 #define ACTION(action, level)            \

@@ -101,9 +101,9 @@ static void refuses_what_the_language_has_not(void **state)
          "6:7: error: a statement needs Action or NotAction (write Action: [\"*\"] if every action "
          "is meant)\n"},
         {"{Effect: Allow, Action: \"*\", NotAction: \"*\"}",
-         "6:46: error: \"Action\" and \"NotAction\" exclude each other (write one of them)\n"},
+         "6:47: error: \"Action\" and \"NotAction\" exclude each other (write one of them)\n"},
         {"{Effect: Allow, Action: \"*\", Resource: \"*\", NotResource: \"a\"}",
-         "6:63: error: \"Resource\" and \"NotResource\" exclude each other (write one of them)\n"},
+         "6:64: error: \"Resource\" and \"NotResource\" exclude each other (write one of them)\n"},
         {"{Effect: Allow, Action: \"\"}",
          "6:31: error: an empty pattern fits nothing (write \"*\" for all of them)\n"},
         {"{Effect: Allow, Action: \"*\", Sid: \"a\\nb\"}",
@@ -166,67 +166,67 @@ static void refuses_wrong_conditions(void **state)
         const char *condition, *message;
     } rows[] = {
         {"{StringEqual: {\"signgate:Method\": a}}",
-         "6:56: error: unknown operator \"StringEqual\" (did you mean \"StringEquals\"?)\n"},
+         "6:58: error: unknown operator \"StringEqual\" (did you mean \"StringEquals\"?)\n"},
         {"{Something: {\"signgate:Method\": a}}",
-         "6:56: error: unknown operator \"Something\" (expected an operator such as StringEquals, "
+         "6:58: error: unknown operator \"Something\" (expected an operator such as StringEquals, "
          "StringMatch, Bool, IpAddress, Null)\n"},
         {"{numberequals: {\"signgate:Query/known\": 1}}",
-         "6:56: error: \"NumberEquals\" is not built yet\n"},
+         "6:58: error: \"NumberEquals\" is not built yet\n"},
         {"{DateLessThanIfExists: {\"g:CurrentTime\": 1}}",
-         "6:56: error: \"DateLessThan\" is not built yet\n"},
+         "6:58: error: \"DateLessThan\" is not built yet\n"},
         {"{\"ForAllValues:StringEquals\": {\"signgate:Query/tags\": a}}",
-         "6:56: error: \"ForAllValues:\" before an operator is not built yet\n"},
+         "6:58: error: \"ForAllValues:\" before an operator is not built yet\n"},
         {"{\"foranyvalue:stringequals\": {\"signgate:Query/tags\": a}}",
-         "6:56: error: \"ForAnyValue:\" before an operator is not built yet\n"},
+         "6:58: error: \"ForAnyValue:\" before an operator is not built yet\n"},
         {"{NullIfExists: {\"signgate:Method\": true}}",
-         "6:56: error: \"Null\" takes no IfExists and no prefix (write \"Null\" alone)\n"},
+         "6:58: error: \"Null\" takes no IfExists and no prefix (write \"Null\" alone)\n"},
         {"{\"ForAnyValue:Null\": {\"signgate:Method\": true}}",
-         "6:56: error: \"Null\" takes no IfExists and no prefix (write \"Null\" alone)\n"},
+         "6:58: error: \"Null\" takes no IfExists and no prefix (write \"Null\" alone)\n"},
         {"{Null: {\"signgate:Method\": yes}}",
-         "6:82: error: \"yes\" is no value that \"Null\" compares with (expected true or "
+         "6:84: error: \"yes\" is no value that \"Null\" compares with (expected true or "
          "false)\n"},
         {"{StringEquals: {\"g:SorceIp\": a}}",
-         "6:71: error: unknown condition key \"g:SorceIp\" (did you mean \"g:SourceIp\"?)\n"},
+         "6:73: error: unknown condition key \"g:SorceIp\" (did you mean \"g:SourceIp\"?)\n"},
         {"{StringEquals: {\"live:Flow\": a}}",
-         "6:71: error: unknown condition key \"live:Flow\" (expected a key such as g:SourceIp, "
+         "6:73: error: unknown condition key \"live:Flow\" (expected a key such as g:SourceIp, "
          "signgate:ProjectId, signgate:Query/NAME)\n"},
         {"{StringEquals: {\"signgate:Body/a\": a}}",
-         "6:71: error: \"signgate:Body/a\": conditions on the body are not built yet\n"},
+         "6:73: error: \"signgate:Body/a\": conditions on the body are not built yet\n"},
         {"{Null: {\"signgate:Body/a\": true}}",
-         "6:63: error: \"signgate:Body/a\": conditions on the body are not built yet\n"},
+         "6:65: error: \"signgate:Body/a\": conditions on the body are not built yet\n"},
         {"{StringEquals: {\"g:SourceIp\": \"10.0.0.1\"}}",
-         "6:71: error: \"StringEquals\" reads text, but \"g:SourceIp\" is an address (expected "
+         "6:73: error: \"StringEquals\" reads text, but \"g:SourceIp\" is an address (expected "
          "under IpAddress, NotIpAddress, Null)\n"},
         {"{Bool: {\"signgate:Method\": true}}",
-         "6:63: error: \"Bool\" reads true or false, but \"signgate:Method\" is text (expected "
+         "6:65: error: \"Bool\" reads true or false, but \"signgate:Method\" is text (expected "
          "under StringEquals, StringNotEquals, StringEqualsIgnoreCase, StringNotEqualsIgnoreCase, "
          "StringMatch, StringNotMatch, Null)\n"},
         {"{StringMatch: {\"g:CurrentTime\": \"2026*\"}}",
-         "6:70: error: \"StringMatch\" reads text, but \"g:CurrentTime\" is a time (expected under "
+         "6:72: error: \"StringMatch\" reads text, but \"g:CurrentTime\" is a time (expected under "
          "DateLessThan, DateLessThanEquals, DateGreaterThan, DateGreaterThanEquals, Null)\n"},
         {"{StringEquals: {\"signgate:Query/tags\": a}}",
-         "6:71: error: \"signgate:Query/tags\" may have several values: its operator needs "
+         "6:73: error: \"signgate:Query/tags\" may have several values: its operator needs "
          "ForAllValues: or ForAnyValue: before it (only Null takes it as it is; ForAllValues: and "
          "ForAnyValue: are not built yet)\n"},
         {"{IpAddress: {\"g:SourceIp\": [\"10.0.0.0/8\", \"10.0.0\"]}}",
-         "6:97: error: \"10.0.0\" is no value that \"IpAddress\" compares with (expected an "
+         "6:99: error: \"10.0.0\" is no value that \"IpAddress\" compares with (expected an "
          "address or a prefix such as 10.0.0.0/8 or fd00::/8)\n"},
         {"{Bool: {\"g:SecureTransport\": True}}",
-         "6:84: error: \"True\" is no value that \"Bool\" compares with (expected true or "
+         "6:86: error: \"True\" is no value that \"Bool\" compares with (expected true or "
          "false)\n"},
         {"{StringEquals: {\"signgate:Method\": []}}",
-         "6:90: error: an empty list of condition values (write the values, or leave the key "
+         "6:92: error: an empty list of condition values (write the values, or leave the key "
          "out)\n"},
         {"{StringEquals: {\"signgate:Method\": ~}}",
-         "6:90: error: a condition value cannot be null (expected text)\n"},
+         "6:92: error: a condition value cannot be null (expected text)\n"},
         {"{StringEquals: {}}",
-         "6:70: error: an empty mapping in a Condition (expected keys and their values such as "
+         "6:72: error: an empty mapping in a Condition (expected keys and their values such as "
          "{\"signgate:ProjectId\": [\"...\"]})\n"},
         {"{StringEquals: {\"signgate:Method\": a}, stringEquals: {\"signgate:Team\": a}}",
-         "6:94: error: the operator \"stringEquals\" is \"StringEquals\" of line 6 again (put the "
+         "6:96: error: the operator \"stringEquals\" is \"StringEquals\" of line 6 again (put the "
          "values into one list)\n"},
         {"{StringEquals: {\"signgate:Method\": a, \"SIGNGATE:method\": b}}",
-         "6:93: error: the condition key \"SIGNGATE:method\" is \"signgate:Method\" of line 6 "
+         "6:95: error: the condition key \"SIGNGATE:method\" is \"signgate:Method\" of line 6 "
          "again (put the values into one list)\n"},
     };
     (void)state;
@@ -247,19 +247,19 @@ static void warns_of_what_no_row_and_no_name_has(void **state)
 {
     (void)state;
     assert_statement("{Effect: Allow, Action: [\"*\", \"live:ott:x\", \"no\"]}", true,
-                     "6:36: warning: no catalog row has the action \"live:ott:x\" (nearest: "
+                     "6:37: warning: no catalog row has the action \"live:ott:x\" (nearest: "
                      "\"live:ott:*\")\n"
-                     "6:50: warning: no catalog row has the action \"no\"\n");
+                     "6:51: warning: no catalog row has the action \"no\"\n");
     assert_statement("{Effect: Deny, NotAction: \"no\"}", true,
                      "6:33: warning: no catalog row has the action \"no\"\n");
     assert_condition("{StringEquals: {\"signgate:Path/tags\": a}}", true,
-                     "6:71: warning: no catalog row has the path parameter \"tags\" (the key is "
+                     "6:73: warning: no catalog row has the path parameter \"tags\" (the key is "
                      "then always absent)\n");
     assert_condition("{StringEquals: {\"signgate:Query/Known\": a}}", true,
-                     "6:71: warning: no catalog row has the query parameter \"Known\" (the key is "
+                     "6:73: warning: no catalog row has the query parameter \"Known\" (the key is "
                      "then always absent)\n");
     assert_condition("{Bool: {\"g:MFAPresent\": true}}", true,
-                     "6:63: warning: signgate cannot know the key \"g:MFAPresent\" (only the cloud "
+                     "6:65: warning: signgate cannot know the key \"g:MFAPresent\" (only the cloud "
                      "can know it: here it is always absent)\n");
     assert_messages("policy: a\nattach: {teams: [vod], callers: [me]}\ndocument: {Version: "
                     "\"5.0\", Statement: [{Effect: Deny, Action: \"*\"}]}\n",
@@ -272,7 +272,7 @@ static void warns_of_what_no_row_and_no_name_has(void **state)
                     "Statement: [{Sid: S, Effect: Deny, Action: \"*\"}, {Sid: S, Effect: Deny, "
                     "Action: \"*\"}]}\n",
                     true,
-                    "3:86: warning: two statements of the policy go by \"S\" (records cannot tell "
+                    "3:83: warning: two statements of the policy go by \"S\" (records cannot tell "
                     "which of them decided)\n");
 }
 
@@ -285,10 +285,10 @@ static void shows_every_mistake_of_a_statement(void **state)
         false,
         "6:31: error: an empty pattern fits nothing (write \"*\" for all of them)\n"
         "6:48: error: an empty pattern fits nothing (write \"*\" for all of them)\n"
-        "6:72: error: unknown condition key \"g:X\" (expected a key such as g:SourceIp, "
+        "6:71: error: unknown condition key \"g:X\" (expected a key such as g:SourceIp, "
         "signgate:ProjectId, signgate:Query/NAME)\n"
-        "6:86: error: \"NumberEquals\" is not built yet\n"
-        "6:101: error: \"NumberEquals\" reads a number, but \"g:SourceIp\" is an address (expected "
+        "6:85: error: \"NumberEquals\" is not built yet\n"
+        "6:100: error: \"NumberEquals\" reads a number, but \"g:SourceIp\" is an address (expected "
         "under IpAddress, NotIpAddress, Null)\n");
 }
 

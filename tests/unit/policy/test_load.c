@@ -359,7 +359,7 @@ static void refuses_bad_wrappers(void **state)
          "3:7: error: mode: report is not built yet (write enforce, or leave it out)\n"},
         {"policy: a\nattach: {teams: [x]}\ntests:\n  - {name: n, expect: allow, request: "
          "{caller: c, method: GET, target: /, source_ip: 1.2.3}}",
-         "4:87: error: \"1.2.3\" is no address (expected an address such as 10.20.0.5)\n"},
+         "4:86: error: \"1.2.3\" is no address (expected an address such as 10.20.0.5)\n"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
