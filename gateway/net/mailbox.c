@@ -85,13 +85,22 @@ failed:
     return NULL;
 }
 
+void sg_mailbox_detach(struct sg_mailbox *mailbox)
+{
+    deliver(mailbox);
+    (void)event_del(&mailbox->wake);
+    mailbox->loop = NULL;
+}
+
 void sg_mailbox_free(struct sg_mailbox *mailbox)
 {
     if (mailbox == NULL) {
         return;
     }
     deliver(mailbox);
-    (void)event_del(&mailbox->wake);
+    if (mailbox->loop != NULL) {
+        (void)event_del(&mailbox->wake);
+    }
     (void)close(mailbox->wake_fd);
     (void)pthread_mutex_destroy(&mailbox->lock);
     mailbox->magic = 0;

@@ -21,7 +21,16 @@ struct sg_mailbox *sg_mailbox_new(struct sg_loop *loop,
                                   void (*fn)(void *arg, struct sg_message *message), void *arg,
                                   struct sg_error *reterr);
 
-/* Messages never delivered are given to fn first. [the loop's thread, after the last post] */
+/*
+ * Deliver what is there and leave the loop, which may go then; the eventfd stays open, since others
+ * may still write to it. [the loop's thread]
+ */
+void sg_mailbox_detach(struct sg_mailbox *mailbox);
+
+/*
+ * Deliver what is left and free; NULL is fine. [after the last post and the last wake-up; on the
+ * loop's thread unless detached]
+ */
 void sg_mailbox_free(struct sg_mailbox *mailbox);
 
 /* Hand a message over; cannot fail. [any thread] */

@@ -542,8 +542,9 @@ static enum sg_status stop(struct supervisor *s, bool served)
         if (s->workers[i] != NULL && served) {
             sg_worker_post_order(s->workers[i], SG_WORKER_QUIT);
         }
-        sg_worker_free(s->workers[i]);
-        s->workers[i] = NULL;
+        if (s->workers[i] != NULL) {
+            sg_worker_join(s->workers[i]);
+        }
     }
     enum sg_status status = SG_OK;
     if (s->journal != NULL) {
@@ -551,6 +552,10 @@ static enum sg_status stop(struct supervisor *s, bool served)
             record_event(s, SG_AUDIT_STOP);
         }
         status = sg_journal_close(&s->journal);
+    }
+    for (size_t i = 0; s->workers != NULL && i < s->worker_count; i++) {
+        sg_worker_free(s->workers[i]); /* the journal wakes nobody any more */
+        s->workers[i] = NULL;
     }
     sg_resolver_free(s->resolver);
     sg_admin_free(s->admin);

@@ -39,6 +39,7 @@ struct sg_worker {
     sem_t go;         /* started is set, or it is given up */
     bool built;
     bool started;
+    bool joined;
     struct sg_error error;
     bool draining; /* IDLE is to be posted when nothing is in flight */
 };
@@ -206,7 +207,7 @@ static void dismantle(struct sg_worker *worker)
         sg_journal_flush(worker->port);
     }
     if (worker->mailbox != NULL) {
-        sg_mailbox_free(worker->mailbox);
+        sg_mailbox_detach(worker->mailbox);
     }
     if (worker->loop != NULL) {
         sg_loop_run_deferred(worker->loop);
@@ -293,16 +294,26 @@ void sg_worker_post_resolved(struct sg_worker *worker)
     post(worker, MESSAGE_RESOLVED);
 }
 
+void sg_worker_join(struct sg_worker *worker)
+{
+    if (!worker->started) {
+        (void)sem_post(&worker->go);
+    }
+    (void)pthread_join(worker->thread, NULL);
+    worker->joined = true;
+}
+
 void sg_worker_free(struct sg_worker *worker)
 {
     if (worker == NULL) {
         return;
     }
-    if (!worker->started) {
-        (void)sem_post(&worker->go);
+    if (!worker->joined) {
+        sg_worker_join(worker);
     }
-    (void)pthread_join(worker->thread, NULL);
+    sg_mailbox_free(worker->mailbox);
     (void)sem_destroy(&worker->build_done);
     (void)sem_destroy(&worker->go);
+    worker->magic = 0;
     free(worker);
 }

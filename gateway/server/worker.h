@@ -69,7 +69,13 @@ void sg_worker_post_order(struct sg_worker *worker, enum sg_worker_order order);
 /* The resolver has news. [any thread] */
 void sg_worker_post_resolved(struct sg_worker *worker);
 
-/* Wait for the thread (after QUIT) and free everything; NULL is fine. [supervisor] */
+/* Wait for the thread: after QUIT, or before start. [supervisor] */
+void sg_worker_join(struct sg_worker *worker);
+
+/*
+ * Free what is left, the mailbox that others wake the worker through: after the journal is closed.
+ * Joins when that was not done; NULL is fine. [supervisor]
+ */
 void sg_worker_free(struct sg_worker *worker);
 
 #endif
