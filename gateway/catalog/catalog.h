@@ -69,9 +69,9 @@ struct sg_route {
 };
 
 /*
- * Find the row of a method and a target. SG_REFUSAL_UNKNOWN_OPERATION when there is none (wrong
- * method and unserved trailing slash included), SG_REFUSAL_UNMAPPED_OPERATION when its action is
- * not known; *ret is filled then too.
+ * Find the row of a method and a target. SG_REFUSAL_UNKNOWN_OPERATION when there is none (a method
+ * that the path has no row for included), SG_REFUSAL_BAD_REQUEST when the path ends in a slash that
+ * no row has, SG_REFUSAL_UNMAPPED_OPERATION when its action is not known; *ret is filled then too.
  */
 enum sg_refusal sg_catalog_route(const struct sg_catalog *catalog, struct sg_str method,
                                  const struct sg_target *target, struct sg_route *ret);

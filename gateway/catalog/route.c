@@ -141,8 +141,8 @@ enum sg_refusal sg_catalog_route(const struct sg_catalog *catalog, struct sg_str
         .count = 1 + target->segment_count + (target->trailing_slash ? 1 : 0),
     };
     const struct sg_catalog_row *row = find_row(catalog, &words);
-    if (row == NULL) {
-        return SG_REFUSAL_UNKNOWN_OPERATION;
+    if (row == NULL) { /* no row's path ends in a slash: such a target is malformed */
+        return target->trailing_slash ? SG_REFUSAL_BAD_REQUEST : SG_REFUSAL_UNKNOWN_OPERATION;
     }
     *ret = (struct sg_route){.operation = &row->operation, .project_id = SG_STR("")};
     for (size_t i = 1; i < row->word_count; i++) {

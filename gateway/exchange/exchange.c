@@ -36,6 +36,15 @@ static bool serves_project(const struct sg_service *service, struct sg_str proje
     return false;
 }
 
+static struct sg_str route_detail(enum sg_refusal refusal)
+{
+    if (refusal == SG_REFUSAL_UNMAPPED_OPERATION) {
+        return SG_STR("the operation's IAM action is not known; map it in the catalog");
+    }
+    return refusal == SG_REFUSAL_BAD_REQUEST ? SG_STR("the path ends in a slash too many")
+                                             : SG_STR("no operation has this method and path");
+}
+
 static void record_intent(struct sg_exchange *x);
 
 /* Judge the head; the first test that fails answers (product: order of judgement). */
@@ -61,11 +70,7 @@ static void judge(struct sg_exchange *x, const struct sg_gate_request *request)
     enum sg_refusal refusal =
         sg_catalog_route(x->service->catalog, x->method, request->target, &route);
     if (refusal != SG_REFUSAL_NONE) {
-        sg_exchange_reject(
-            x, refusal,
-            refusal == SG_REFUSAL_UNMAPPED_OPERATION
-                ? SG_STR("the operation's IAM action is not known; map it in the catalog")
-                : SG_STR("no operation has this method and path"));
+        sg_exchange_reject(x, refusal, route_detail(refusal));
         return;
     }
     if (route.project_id.n > 0) {

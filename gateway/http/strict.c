@@ -170,19 +170,12 @@ static bool is_token_list(struct sg_str list)
 
 /* --- what requests and answers share ---------------------------------------------------------- */
 
-/* Content-Length: digits alone, no leading zero. */
-enum length_kind { LENGTH_BAD = 0, LENGTH_GOOD, LENGTH_HUGE };
+/* Content-Length: digits alone, no leading zero, a number of 64 bits. */
 
-static enum length_kind read_length(struct sg_str value, uint64_t *ret)
+static bool read_length(struct sg_str value, uint64_t *ret)
 {
-    enum { DIGITS_MAX = 18 };
-    if (value.n == 0 || run_of(value, DIGIT) != value.n || (value.n > 1 && value.p[0] == '0')) {
-        return LENGTH_BAD;
-    }
-    if (value.n > DIGITS_MAX) {
-        return LENGTH_HUGE;
-    }
-    return sg_str_to_u64(value, UINT64_MAX, ret) ? LENGTH_GOOD : LENGTH_BAD;
+    return (value.n == 1 || (value.n > 1 && value.p[0] != '0')) &&
+           sg_str_to_u64(value, UINT64_MAX, ret);
 }
 
 /* "HTTP/d.d": true with both digits. */
@@ -333,14 +326,8 @@ static enum sg_strict_result take_content_length(struct sg_strict_request *head,
     if (head->has_content_length) {
         return malformed(head, "Content-Length stands twice");
     }
-    switch (read_length(value, &head->content_length)) {
-    case LENGTH_BAD:
+    if (!read_length(value, &head->content_length)) {
         return malformed(head, "Content-Length is not a plain number");
-    case LENGTH_HUGE:
-        head->content_length = UINT64_MAX; /* refused with the announced sizes */
-        break;
-    case LENGTH_GOOD:
-        break;
     }
     head->has_content_length = true;
     return SG_STRICT_MORE;
@@ -590,7 +577,7 @@ static enum sg_strict_result finish_response(struct sg_strict_response *head)
             if (head->has_content_length) {
                 return bad_answer(head, "the answer has two Content-Length");
             }
-            if (read_length(value, &head->content_length) != LENGTH_GOOD) {
+            if (!read_length(value, &head->content_length)) {
                 return bad_answer(head, "the answer's Content-Length is not a plain number");
             }
             head->has_content_length = true;

@@ -102,7 +102,8 @@ HEADS = {
 }
 
 OTHER_STATUS = {
-    "CL beyond 64 bits": (field(b"Content-Length: 99999999999999999999"), 413, "BodyTooLarge"),
+    "CL of 64 bits": (field(b"Content-Length: 9999999999999999999"), 413, "BodyTooLarge"),
+    "CL beyond 64 bits": (field(b"Content-Length: 36893488147419103237"), 400, "BadRequest"),
     "CL of 2^63": (field(b"Content-Length: 9223372036854775808"), 413, "BodyTooLarge"),
     "version 1.2": (line(b"DELETE " + TARGET + b" HTTP/1.2"), 505, "HttpVersion"),
     "version 2.0": (line(b"DELETE " + TARGET + b" HTTP/2.0"), 505, "HttpVersion"),

@@ -47,7 +47,9 @@ ROWS = [
     ("OPTIONS", PLAYOUT, "OPTIONS", DELETE, 403, "UnknownOperation", "rejected", {}),
     ("TRACE", PLAYOUT, "TRACE", DELETE, 403, "UnknownOperation", "rejected", {}),
     ("trailing slash", PLAYOUT, "DELETE",
-     f"{OUTPUTS}/?flow_id=f1&output_name=playout-a", None, None, "rejected", {}),
+     f"{OUTPUTS}/?flow_id=f1&output_name=playout-a", 400, "BadRequest", "rejected", {}),
+    ("trailing slash of nothing", PLAYOUT, "DELETE", f"/v1/{PROJECT}/nothing/", 400,
+     "BadRequest", "rejected", {}),
     ("unmapped", OPERATIONS, "GET", f"/v1/{PROJECT}/ott/harvest/task", 403, "UnmappedOperation",
      "rejected", {}),
     ("project not served", PLAYOUT, "DELETE", DELETE.replace(PROJECT, OTHER_PROJECT), 403,
@@ -76,13 +78,10 @@ ROWS = [
 
 @pytest.mark.parametrize("row", range(len(ROWS)), ids=[row[0] for row in ROWS])
 def test_a_refusal_has_its_code_and_its_record(shared, row):
-    name, team, method, target, status, code, event, fields = ROWS[row]
+    _, team, method, target, status, code, event, fields = ROWS[row]
     before = len(shared.upstream.requests)
     with shared.caller(source(team, row)) as caller:
         answer = caller.request(method, target)
-        if name == "trailing slash":  # malformed or unknown: either is a no
-            status, code = answer.status, answer.header("Signgate-Error").partition(".")[2]
-            assert (status, code) in ((400, "BadRequest"), (403, "UnknownOperation"))
         if method == "HEAD":
             assert (answer.status, answer.header("Signgate-Error")) == (status, f"SIGNGATE.{code}")
             record = shared.wait_record(request_id=answer.header("Signgate-Request-Id"))
@@ -284,7 +283,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(small):
         answer = caller.request("POST", target, body=b"x" * 1025)
         assert_refused(small, answer, 413, "BodyTooLarge")
     with small.caller(source(OPERATIONS, 6)) as caller:  # announced and not sent
-        caller.send(render("POST", target, [("Content-Length", "99999999999999999999")]))
+        caller.send(render("POST", target, [("Content-Length", "9999999999999999999")]))
         assert_refused(small, caller.read_answer(), 413, "BodyTooLarge")
         caller.assert_closed()
     with small.caller(source(OPERATIONS, 7)) as caller:  # in chunks, without an announcement

@@ -278,7 +278,7 @@ static void test_deepest_path(void **state)
     assert_int_equal(route.param_count, SG_ROUTE_PARAMS_MAX);
     target.trailing_slash = true;
     assert_int_equal(sg_catalog_route(catalog, SG_STR("GET"), &target, &route),
-                     SG_REFUSAL_UNKNOWN_OPERATION);
+                     SG_REFUSAL_BAD_REQUEST);
 }
 
 static void test_quoted_path_is_blamed_as_a_whole(void **state)
