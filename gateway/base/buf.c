@@ -49,7 +49,7 @@ void sg_buf_consume(struct sg_buf *buf, size_t count)
 }
 
 /* Grow so that count more bytes fit. */
-static bool ensure(struct sg_buf *buf, size_t count)
+static bool grow(struct sg_buf *buf, size_t count)
 {
     if (buf->failed || count > buf->max_bytes - buf->n) {
         buf->failed = true;
@@ -63,6 +63,9 @@ static bool ensure(struct sg_buf *buf, size_t count)
     while (allocated < needed) {
         allocated = allocated <= buf->max_bytes / 2 ? allocated * 2 : buf->max_bytes;
     }
+    if (allocated > buf->max_bytes) {
+        allocated = buf->max_bytes; /* what is allocated may be filled without a look at the cap */
+    }
     char *grown = realloc(buf->p, allocated);
     if (grown == NULL) {
         buf->failed = true;
@@ -71,6 +74,12 @@ static bool ensure(struct sg_buf *buf, size_t count)
     buf->p = grown;
     buf->allocated = allocated;
     return true;
+}
+
+/* Whether count more bytes fit, after growing when they must. */
+static inline bool ensure(struct sg_buf *buf, size_t count)
+{
+    return (!buf->failed && count <= buf->allocated - buf->n) || grow(buf, count);
 }
 
 char *sg_buf_reserve(struct sg_buf *buf, size_t count)
@@ -94,16 +103,6 @@ void sg_buf_add(struct sg_buf *buf, const void *bytes, size_t count)
 void sg_buf_add_str(struct sg_buf *buf, struct sg_str s)
 {
     sg_buf_add(buf, s.p, s.n);
-}
-
-void sg_buf_add_text(struct sg_buf *buf, const char *text)
-{
-    sg_buf_add_str(buf, sg_str_from(text));
-}
-
-void sg_buf_add_char(struct sg_buf *buf, char c)
-{
-    sg_buf_add(buf, &c, 1);
 }
 
 void sg_buf_add_u64(struct sg_buf *buf, uint64_t value)

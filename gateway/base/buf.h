@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "base/str.h"
@@ -48,8 +49,22 @@ char *sg_buf_reserve(struct sg_buf *buf, size_t count);
 
 void sg_buf_add(struct sg_buf *buf, const void *bytes, size_t count);
 void sg_buf_add_str(struct sg_buf *buf, struct sg_str s);
-void sg_buf_add_text(struct sg_buf *buf, const char *text);
-void sg_buf_add_char(struct sg_buf *buf, char c);
+
+/* Inline, so that the length of a literal is known when this is compiled. */
+static inline void sg_buf_add_text(struct sg_buf *buf, const char *text)
+{
+    sg_buf_add(buf, text, text != NULL ? strlen(text) : 0);
+}
+
+static inline void sg_buf_add_char(struct sg_buf *buf, char c)
+{
+    if (buf->n < buf->allocated && !buf->failed) {
+        buf->p[buf->n++] = c;
+    } else {
+        sg_buf_add(buf, &c, 1);
+    }
+}
+
 void sg_buf_add_u64(struct sg_buf *buf, uint64_t value);
 void sg_buf_add_i64(struct sg_buf *buf, int64_t value);
 void sg_buf_add_hex(struct sg_buf *buf, const void *bytes, size_t count); /* lower case */

@@ -20,15 +20,17 @@ int sg_hex_value(char c)
 void sg_percent_encode(struct sg_buf *out, struct sg_str s)
 {
     static const char digits[] = "0123456789ABCDEF";
+    size_t plain = 0; /* start of the run that stays as it is */
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (sg_is_unreserved(s.p[i])) {
-            sg_buf_add_char(out, s.p[i]);
-        } else {
+        if (!sg_is_unreserved(s.p[i])) {
             const char triplet[3] = {'%', digits[c >> 4], digits[c & 15]};
+            sg_buf_add(out, s.p + plain, i - plain);
             sg_buf_add(out, triplet, sizeof triplet);
+            plain = i + 1;
         }
     }
+    sg_buf_add_str(out, sg_str_slice(s, plain, s.n));
 }
 
 bool sg_percent_decode(struct sg_arena *arena, struct sg_str s, struct sg_str *ret)
