@@ -1,4 +1,6 @@
 libsggate_a_SOURCES += \
+	gateway/cli/against.c \
+	gateway/cli/against.h \
 	gateway/cli/cli.c \
 	gateway/cli/cli.h \
 	gateway/cli/embedded.S \

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "server/admin.h"
+#include "text/json_out.h"
 
 static int run_version(struct sg_cli *cli, const struct sg_arguments *arguments)
 {
@@ -38,7 +39,8 @@ static const struct sg_verb verb_version = {
 static const struct sg_verb verb_help = {
     .name = "help",
     .summary = "list the verbs, or show the help of one",
-    .usage = "help [VERB]",
+    .usage = "help [VERB] [--output json]",
+    .has_output = true,
     .max_arguments = 1,
     .run = run_help,
 };
@@ -77,6 +79,29 @@ static void list_verbs(FILE *to)
     (void)fputs("\nEach verb has --help. First steps: signgate serve --sandbox\n", to);
 }
 
+static void list_verbs_json(struct sg_cli *cli)
+{
+    struct sg_buf text;
+    struct sg_json json;
+    sg_buf_init(&text, 65536);
+    sg_json_init(&json, &text);
+    sg_json_begin_object(&json, NULL);
+    sg_json_text(&json, "schema", "signgate.help.1");
+    sg_json_begin_list(&json, "verbs");
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        sg_json_begin_object(&json, NULL);
+        sg_json_text(&json, "name", verbs[i]->name);
+        sg_json_text(&json, "summary", verbs[i]->summary);
+        sg_json_text(&json, "usage", verbs[i]->usage);
+        sg_json_end_object(&json);
+    }
+    sg_json_end_list(&json);
+    sg_json_end_object(&json);
+    sg_buf_add_char(&text, '\n');
+    sg_cli_print(cli->out, sg_buf_str(&text));
+    sg_buf_done(&text);
+}
+
 static int unknown_verb(struct sg_cli *cli, const char *name)
 {
     const char *names[VERB_COUNT + PLANNED_COUNT];
@@ -102,7 +127,11 @@ static int unknown_verb(struct sg_cli *cli, const char *name)
 static int run_help(struct sg_cli *cli, const struct sg_arguments *arguments)
 {
     if (arguments->count == 0) {
-        list_verbs(cli->out);
+        if (cli->json) {
+            list_verbs_json(cli);
+        } else {
+            list_verbs(cli->out);
+        }
         return SG_EXIT_GOOD;
     }
     const struct sg_verb *verb = find_verb(arguments->items[0]);

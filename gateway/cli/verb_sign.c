@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "cli/against.h"
 #include "cli/cli.h"
 #include "credential/credential.h"
 #include "http/strict.h"
@@ -340,6 +341,26 @@ static void print_text(const struct sign *s, const struct sg_sign_stages *stages
     (void)fprintf(out, "Authorization: %.*s\n", SG_STR_ARG(sg_buf_str(&stages->authorization)));
 }
 
+/* Print the stages, or how they differ from what the cloud made of the request. */
+static int show(struct sign *s, const struct sg_sign_stages *stages)
+{
+    const char *path = sg_option_value(s->arguments, "against", NULL);
+    struct sg_str pasted;
+    struct sg_error error;
+    if (path != NULL) {
+        if (sg_text_read_file(&s->arena, path, TEXT_BYTES_MAX, &pasted, &error) != SG_OK) {
+            return sg_usage_error(s->cli, "cannot read the answer %s: %s", path, error.text);
+        }
+        return sg_against(s->cli, sg_buf_str(&stages->canonical_request), pasted);
+    }
+    if (s->cli->json) {
+        print_json(s, stages);
+    } else {
+        print_text(s, stages);
+    }
+    return SG_EXIT_GOOD;
+}
+
 static int sign_and_print(struct sign *s, enum sg_scheme scheme)
 {
     struct sg_sign_stages stages;
@@ -359,12 +380,7 @@ static int sign_and_print(struct sign *s, enum sg_scheme scheme)
     if (signer == NULL || sg_signer_sign(signer, &request, s->date, &stages, &error) != SG_OK) {
         (void)sg_usage_error(s->cli, "cannot sign: %s", error.text);
     } else {
-        if (s->cli->json) {
-            print_json(s, &stages);
-        } else {
-            print_text(s, &stages);
-        }
-        status = SG_EXIT_GOOD;
+        status = show(s, &stages);
     }
     sg_signer_free(signer);
     sg_sign_stages_done(&stages);
@@ -438,8 +454,7 @@ static const struct sg_option options[] = {
      .not_built = v11_only},
     {.name = "against",
      .argument = "FILE",
-     .summary = "compare with an APIGW.0301 answer",
-     .not_built = "comparing with an answer is not built yet"},
+     .summary = "first line that differs from an APIGW.0301 answer"},
     {.name = NULL},
 };
 

@@ -328,7 +328,8 @@ static void test_wrong_options(void **state)
     assert_refused(CALL("GET", URL, "--body-file", "/nonexistent/body"), SG_EXIT_USAGE,
                    "/nonexistent/body");
     assert_refused(CALL("GET", URL, "--body-file", "/tmp"), SG_EXIT_USAGE, "regular file");
-    assert_refused(CALL("GET", URL, "--against", "x"), SG_EXIT_USAGE, "not built yet");
+    assert_refused(CALL("GET", URL, "--against", "/nonexistent/answer"), SG_EXIT_USAGE,
+                   "/nonexistent/answer");
     assert_refused(CALL("GET", URL, "--region", "x"), SG_EXIT_USAGE, "V11-HMAC-SHA256");
     assert_refused(CALL("GET", URL, "--service", "x"), SG_EXIT_USAGE, "V11-HMAC-SHA256");
 }
@@ -441,10 +442,62 @@ static void test_keys_of_a_configuration(void **state)
     close_folder(&folder);
 }
 
+/* Compare a GET of b=1 with a pasted answer. */
+static struct result against(const char *answer, bool json)
+{
+    char path[] = "/tmp/signgate-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, answer, strlen(answer)), strlen(answer));
+    assert_int_equal(close(fd), 0);
+    struct result result = CALL("GET", "https://x.example/a?b=1", "--date", "20191115T033655Z",
+                                "--against", path, "--output", json ? "json" : "text");
+    (void)unlink(path);
+    return result;
+}
+
+#define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define TAIL       "host:x.example|x-sdk-date:20191115T033655Z||host;x-sdk-date|" EMPTY_HASH
+#define ANSWER(canonical)                                                      \
+    "{\"error_msg\":\"verify aksk signature fail, canonicalRequest:" canonical \
+    "\",\"error_code\":\"APIGW.0301\"}\n"
+
+static void test_against_an_answer(void **state)
+{
+    (void)state;
+    struct result result = against(ANSWER("GET|/a/|b=1|" TAIL), false);
+    assert_int_equal(result.status, SG_EXIT_GOOD);
+    assert_non_null(strstr(result.out, "are the same"));
+    result_done(&result);
+    result = against(ANSWER("GET|/a/|b=2|" TAIL), false);
+    assert_int_equal(result.status, SG_EXIT_FAILED);
+    assert_string_equal(result.out, "first difference, canonical request line 3 of 8:\n"
+                                    "  ours    b=1\n"
+                                    "  theirs  b=2\n"
+                                    "            ^\n");
+    result_done(&result);
+    /* Lines may stand apart by escapes or by line ends, and the JSON around may be missing. */
+    result = against(ANSWER("GET\\n\\/a\\/\\nb=1&c=\\n" TAIL), true);
+    assert_int_equal(result.status, SG_EXIT_FAILED);
+    assert_string_equal(result.out, "{\"schema\":\"signgate.sign.against.1\",\"same\":false,"
+                                    "\"line\":3,\"ours\":\"b=1\",\"theirs\":\"b=1&c=\"}\n");
+    result_done(&result);
+    result = against("canonicalRequest:GET\n/a/\nb=1\n" TAIL "\n", true);
+    assert_int_equal(result.status, SG_EXIT_GOOD);
+    result_done(&result);
+    result = against("canonicalRequest:", true); /* theirs is empty */
+    assert_int_equal(result.status, SG_EXIT_FAILED);
+    assert_non_null(strstr(result.out, "\"line\":1,\"ours\":\"GET\",\"theirs\":\"\""));
+    result_done(&result);
+    assert_refused(against("{\"error_code\":\"APIGW.0301\"}", false), SG_EXIT_USAGE,
+                   "canonicalRequest:");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_vectors, set_up),
+        cmocka_unit_test_setup(test_against_an_answer, set_up),
         cmocka_unit_test_setup(test_defaults, set_up),
         cmocka_unit_test_setup(test_text, set_up),
         cmocka_unit_test_setup(test_urls, set_up),
