@@ -1,6 +1,7 @@
 #include "catalog/catalog.h"
 
 #include "catalog/row.h"
+#include "text/wildcard.h"
 
 size_t sg_catalog_count(const struct sg_catalog *catalog)
 {
@@ -12,40 +13,10 @@ const struct sg_operation *sg_catalog_at(const struct sg_catalog *catalog, size_
     return &catalog->rows[index].operation;
 }
 
-/*
- * Whether an action pattern fits a whole text. After a mismatch behind a "*" that star takes one
- * byte more; an earlier star need not be tried again, since what it took leaves the most behind it.
- */
-static bool pattern_fits(struct sg_str pattern, struct sg_str text)
-{
-    size_t p = 0, t = 0;
-    size_t star = pattern.n; /* the last "*" passed; pattern.n: none */
-    size_t star_text = 0;    /* what stands behind its run */
-    while (t < text.n) {
-        if (p < pattern.n && pattern.p[p] == '*') {
-            star = p++;
-            star_text = t;
-        } else if (p < pattern.n && (pattern.p[p] == '?' ||
-                                     sg_ascii_lower(pattern.p[p]) == sg_ascii_lower(text.p[t]))) {
-            p++;
-            t++;
-        } else if (star < pattern.n) {
-            p = star + 1;
-            t = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.n && pattern.p[p] == '*') {
-        p++;
-    }
-    return p == pattern.n;
-}
-
 bool sg_catalog_has_action(const struct sg_catalog *catalog, struct sg_str pattern)
 {
     for (size_t i = 0; i < catalog->action_count; i++) {
-        if (pattern_fits(pattern, sg_str_from(catalog->actions[i]))) {
+        if (sg_wildcard_matches(pattern, sg_str_from(catalog->actions[i]), true)) {
             return true;
         }
     }

@@ -1,4 +1,4 @@
-#include "policy/wildcard.h"
+#include "text/wildcard.h"
 #include "policy/set.h"
 
 static bool patterns_hold(const struct sg_patterns *patterns, struct sg_str text, bool fold)

@@ -11,8 +11,6 @@ libsgcore_a_SOURCES += \
 	gateway/policy/operator.h \
 	gateway/policy/policy.h \
 	gateway/policy/set.h \
-	gateway/policy/wildcard.c \
-	gateway/policy/wildcard.h \
 	gateway/policy/would_allow.c \
 	gateway/policy/wrapper.c \
 	gateway/policy/wrapper.h

@@ -1,6 +1,6 @@
 #include "policy/operator.h"
 
-#include "policy/wildcard.h"
+#include "text/wildcard.h"
 
 /*
  * Three tables: types say how text is read, on the policy's side and on the request's; operators

@@ -7,6 +7,8 @@ libsgcore_a_SOURCES += \
 	gateway/text/json_in.h \
 	gateway/text/json_out.c \
 	gateway/text/json_out.h \
+	gateway/text/wildcard.c \
+	gateway/text/wildcard.h \
 	gateway/text/yaml_tree.c \
 	gateway/text/yaml_tree.h
 EXTRA_DIST += gateway/text/.may_include

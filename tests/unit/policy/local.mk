@@ -3,7 +3,6 @@ check_PROGRAMS += \
 	tests/unit/policy/test_decide \
 	tests/unit/policy/test_document \
 	tests/unit/policy/test_load \
-	tests/unit/policy/test_wildcard \
 	tests/unit/policy/test_would_allow
 tests_unit_policy_test_condition_SOURCES = \
 	tests/unit/policy/support.h tests/unit/policy/test_condition.c
@@ -13,6 +12,5 @@ tests_unit_policy_test_document_SOURCES = \
 	tests/unit/policy/support.h tests/unit/policy/test_document.c
 tests_unit_policy_test_load_SOURCES = \
 	tests/unit/policy/support.h tests/unit/policy/test_load.c
-tests_unit_policy_test_wildcard_SOURCES = tests/unit/policy/test_wildcard.c
 tests_unit_policy_test_would_allow_SOURCES = \
 	tests/unit/policy/support.h tests/unit/policy/test_would_allow.c

@@ -1,4 +1,4 @@
-#include "policy/wildcard.h"
+#include "text/wildcard.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
-/* The wildcards of actions, resources and StringMatch. Pure. [any] */
-#ifndef SG_POLICY_WILDCARD_H
-#define SG_POLICY_WILDCARD_H
+/* The wildcards that policies write. Pure. [any] */
+#ifndef SG_TEXT_WILDCARD_H
+#define SG_TEXT_WILDCARD_H
 
 #include <stdbool.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "policy/wildcard.h"
+#include "text/wildcard.h"
 
 struct row {
     const char *pattern, *text;
