@@ -390,11 +390,12 @@ static int sign_and_print(struct sign *s, enum sg_scheme scheme)
 /* Why an algorithm is not to be had, with the nearest name that is. */
 static int no_algorithm(struct sg_cli *cli, const char *name)
 {
+    if (sg_scheme_is_known(sg_str_from(name))) {
+        return sg_usage_error(cli, "the algorithm \"%s\" is not built yet", name);
+    }
     size_t count = 0;
-    for (; sg_scheme_names[count] != NULL; count++) {
-        if (strcmp(sg_scheme_names[count], name) == 0) {
-            return sg_usage_error(cli, "the algorithm \"%s\" is not built yet", name);
-        }
+    while (sg_scheme_names[count] != NULL) {
+        count++;
     }
     const char *nearest = sg_str_nearest(sg_str_from(name), sg_scheme_names, count);
     return sg_usage_error(cli, "there is no algorithm \"%s\"; %s \"%s\"%s", name,

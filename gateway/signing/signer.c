@@ -57,6 +57,16 @@ enum sg_status sg_scheme_find(struct sg_str name, enum sg_scheme *ret)
     return SG_NOT_FOUND;
 }
 
+bool sg_scheme_is_known(struct sg_str name)
+{
+    for (size_t i = 0; sg_scheme_names[i] != NULL; i++) {
+        if (sg_str_equal_text(name, sg_scheme_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sg_sign_stages_init(struct sg_sign_stages *stages)
 {
     sg_buf_init(&stages->canonical_request, STAGE_BYTES_MAX);

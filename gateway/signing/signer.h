@@ -6,6 +6,7 @@
 #ifndef SG_SIGNING_SIGNER_H
 #define SG_SIGNING_SIGNER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -20,6 +21,9 @@ extern const char *const sg_scheme_names[];
 
 /* The scheme with that name; SG_NOT_FOUND when it is not built. */
 SG_MUST_CHECK enum sg_status sg_scheme_find(struct sg_str name, enum sg_scheme *ret);
+
+/* Whether the vendor has a scheme of that name, built here or not. */
+bool sg_scheme_is_known(struct sg_str name);
 
 struct sg_sign_header {
     struct sg_str name;  /* any case */

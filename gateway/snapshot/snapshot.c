@@ -332,11 +332,9 @@ static void load_service(struct load *load, struct sg_service *service, size_t i
     struct sg_str algorithm = sg_str_from(settings->algorithm);
     if (sg_scheme_find(algorithm, &service->scheme) != SG_OK) {
         struct sg_place place = sg_fields_place(settings, "algorithm");
-        bool planned = sg_str_equal(algorithm, SG_STR("SDK-HMAC-SM3")) ||
-                       sg_str_equal(algorithm, SG_STR("V11-HMAC-SHA256"));
         sg_diags_error(load->diags, &place, "expected SDK-HMAC-SHA256",
-                       planned ? "the algorithm \"%s\" is not built yet"
-                               : "there is no algorithm \"%s\"",
+                       sg_scheme_is_known(algorithm) ? "the algorithm \"%s\" is not built yet"
+                                                     : "there is no algorithm \"%s\"",
                        settings->algorithm);
     }
     if (settings->credential != NULL) {
