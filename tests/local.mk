@@ -10,6 +10,7 @@ include tests/unit/signing/local.mk
 include tests/unit/credential/local.mk
 include tests/unit/audit/local.mk
 include tests/unit/net/local.mk
+include tests/unit/exchange/local.mk
 include tests/unit/sandbox/local.mk
 include tests/unit/cli/local.mk
 include tests/config/local.mk
