@@ -1,4 +1,6 @@
 libsgcore_a_SOURCES += \
+	gateway/base/account.c \
+	gateway/base/account.h \
 	gateway/base/arena.c \
 	gateway/base/arena.h \
 	gateway/base/buf.c \

@@ -1,4 +1,6 @@
 libsgcore_a_SOURCES += \
+	gateway/crypto/certificate.c \
+	gateway/crypto/certificate.h \
 	gateway/crypto/digest.c \
 	gateway/crypto/digest.h \
 	gateway/crypto/mac.c \

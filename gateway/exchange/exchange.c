@@ -524,6 +524,7 @@ struct sg_gate_handlers sg_exchanges_gate_handlers(struct sg_exchanges *exchange
         .on_gone = on_gone,
         .on_drained = on_drained,
         .on_refused = sg_exchange_on_refused,
+        .on_handshake_failed = sg_exchange_on_handshake_failed,
         .arg = exchanges,
     };
 }

@@ -411,6 +411,16 @@ void sg_exchange_on_refused(void *arg, const struct sg_gate_refused *refused,
     sg_reply_refusal(refusal, detail, record.request_id, now_us, NULL, headers, body);
 }
 
+void sg_exchange_on_handshake_failed(void *arg, const struct sg_peer *peer, const char *detail)
+{
+    struct sg_exchanges *exchanges = SG_CAST(struct sg_exchanges, EXCHANGES_MAGIC, arg);
+    char source[SG_IP_TEXT_BYTES];
+    sg_ip_format(&peer->address, source);
+    sg_log_event(exchanges->options.log, SG_LOG_INFO, "a caller's TLS handshake failed",
+                 SG_LOG_TEXT_FIELD("source_ip", sg_str_from(source)),
+                 SG_LOG_TEXT_FIELD("detail", sg_str_from(detail)));
+}
+
 /* --- fields of the head ----------------------------------------------------------------------- */
 
 struct sg_str sg_exchange_read_fields(struct sg_exchange *x, const struct sg_strict_request *head)

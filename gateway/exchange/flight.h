@@ -135,6 +135,9 @@ void sg_exchange_fail(struct sg_exchange *x, enum sg_refusal refusal, bool sent,
 void sg_exchange_on_refused(void *arg, const struct sg_gate_refused *refused,
                             struct sg_buf *headers, struct sg_buf *body);
 
+/* The gate's on_handshake_failed: the operator hears of it; there is no request to record. */
+void sg_exchange_on_handshake_failed(void *arg, const struct sg_peer *peer, const char *detail);
+
 /*
  * Fields of the head that mean something to the gateway: ids are kept; the text of a refusal comes
  * back, or an empty one.

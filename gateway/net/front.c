@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "crypto/tls_context.h"
 #include "net/gate_private.h"
+#include "net/sources.h"
 
 /* --- lists ------------------------------------------------------------------------------------ */
 
@@ -83,6 +86,7 @@ static bool make_spare(struct listener *listener)
     bufferevent_incref(gate->bufferevent);
     gate->magic = GATE_MAGIC;
     gate->front = front;
+    gate->listener = listener;
     gate->stream.fd = -1;
     sg_buf_init(&gate->in, WAITING_BYTES_MAX + READ_BYTES);
     sg_buf_init(&gate->out, OUT_BYTES_MAX);
@@ -128,22 +132,68 @@ static void bury_unborn(struct sg_gate *gate, int fd, short enabled)
     sg_front_count_out(front);
 }
 
-static struct sg_peer peer_of(int fd)
+/* Groups beyond the first that a process may have: NGROUPS_MAX of Linux. */
+enum { GROUPS_MAX = 65536 };
+
+/* Who is at the other end of a Unix socket. NULL: the kernel does not say, or no memory. */
+static struct sg_peer_process *process_of(int fd)
 {
+    struct ucred credentials;
+    socklen_t size = sizeof credentials, groups_size = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 ||
+        (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &groups_size) != 0 && errno != ERANGE) ||
+        groups_size > GROUPS_MAX * sizeof(gid_t)) {
+        return NULL;
+    }
+    struct sg_peer_process *process = malloc(sizeof *process + sizeof(gid_t) + groups_size);
+    if (process == NULL) {
+        return NULL;
+    }
+    process->user = credentials.uid;
+    process->groups[0] = credentials.gid;
+    if (groups_size > 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, &process->groups[1], &groups_size) != 0) {
+        groups_size = 0; /* only its own group is known */
+    }
+    process->group_count = 1 + groups_size / sizeof(gid_t);
+    return process;
+}
+
+/* Fill in the peer, and what of it must be freed. */
+static void find_peer(struct sg_gate *gate, int fd)
+{
+    const int one = 1;
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
-    struct sg_peer peer = {.secure = false};
     memset(&address, 0, sizeof address);
-    if (getpeername(fd, (struct sockaddr *)&address, &size) == 0) {
-        peer.address = sg_ip_from_sockaddr((const struct sockaddr *)&address);
+    if (getpeername(fd, (struct sockaddr *)&address, &size) != 0) {
+        return; /* it has left already */
     }
-    return peer;
+    if (address.ss_family == AF_UNIX) {
+        gate->process = process_of(fd);
+        gate->peer = (struct sg_peer){.secure = true, .process = gate->process};
+        return;
+    }
+    gate->peer.address = sg_ip_from_sockaddr((const struct sockaddr *)&address);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+/* Whether the address may have one connection more. */
+static bool count_in(struct sg_gate *gate)
+{
+    struct sg_front *front = gate->front;
+    if (front->sources == NULL || gate->peer.address.family == 0) {
+        return true;
+    }
+    gate->counted =
+        sg_sources_enter(front->sources, &gate->peer.address, front->limits.connections_per_source);
+    return gate->counted;
 }
 
 static void adopt_one(struct sg_gate *gate)
 {
     struct sg_front *front = gate->front;
-    const int one = 1;
+    struct ssl_ctx_st *tls = gate->listener->tls;
     int fd = (int)bufferevent_getfd(gate->bufferevent);
     short enabled = bufferevent_get_enabled(gate->bufferevent);
     bool alive = sg_gate_evhttp_holds(gate);
@@ -153,17 +203,26 @@ static void adopt_one(struct sg_gate *gate)
         return;
     }
     sg_gate_list_add(&front->gates, gate);
-    gate->peer = peer_of(fd);
-    gate->state = IDLE;
+    find_peer(gate, fd);
+    gate->state = tls != NULL ? HANDSHAKE : IDLE;
     gate->stream = (struct sg_stream){.fd = fd,
+                                      .on_ready = tls != NULL ? sg_gate_on_handshake_done : NULL,
+                                      .on_failed = sg_gate_on_handshake_failed,
                                       .on_readable = sg_gate_on_readable,
                                       .on_writable = sg_gate_on_writable,
                                       .owner = gate};
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    sg_deadline_arm(&front->idle, &gate->deadline, gate);
-    if (sg_stream_open(&gate->stream, front->loop, fd, false, NULL, NULL) != SG_OK) {
+    sg_deadline_arm(tls != NULL ? &front->heads : &front->idle, &gate->deadline, gate);
+    if (sg_stream_open(&gate->stream, front->loop, fd, false, tls, NULL) != SG_OK) {
         front->counts.memory++;
         sg_gate_close(gate);
+    } else if (!count_in(gate)) {
+        front->counts.crowded++;
+        if (tls != NULL) {
+            sg_gate_close(gate); /* a handshake is what there is no room for */
+        } else {
+            sg_gate_refuse(gate, SG_REFUSAL_BUSY,
+                           SG_STR("too many connections come from this address"));
+        }
     }
 }
 
@@ -179,13 +238,64 @@ static void adopt(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* Tell a caller in one write why it cannot be served; there is no connection to keep. */
+static void turn_away(struct sg_front *front, int fd)
+{
+    struct sg_gate gate = {.front = front, .close = true};
+    const struct sg_gate_refused refused = {.refusal = SG_REFUSAL_BUSY,
+                                            .detail = SG_STR("no descriptor is free now"),
+                                            .peer = &gate.peer};
+    find_peer(&gate, fd);
+    front->counts.refused++;
+    sg_buf_clear(&front->answer_headers);
+    sg_buf_clear(&front->answer_body);
+    front->handlers.on_refused(front->handlers.arg, &refused, &front->answer_headers,
+                               &front->answer_body);
+    sg_buf_init(&gate.out, SCRATCH_BYTES_MAX);
+    sg_gate_render_head(&gate, sg_refusal_row(refused.refusal)->status,
+                        sg_buf_str(&front->answer_headers), true, front->answer_body.n);
+    sg_buf_add_str(&gate.out, sg_buf_str(&front->answer_body));
+    (void)send(fd, gate.out.p, gate.out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)shutdown(fd, SHUT_WR);
+    /* What it has sent by now must not make close(2) a reset that destroys the answer. */
+    (void)recv(fd, front->bytes, sizeof front->bytes, MSG_DONTWAIT);
+    sg_buf_done(&gate.out);
+    free(gate.process);
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Use the reserved descriptor for the caller that waits longest, and get it back. */
+static void give_up_reserve(struct sg_front *front, struct evconnlistener *listener)
+{
+    bool plain = true;
+    for (size_t i = 0; i < front->listener_count; i++) {
+        plain =
+            plain && (front->listeners[i].listener != listener || front->listeners[i].tls == NULL);
+    }
+    (void)close(front->reserve_fd);
+    int fd = accept4(evconnlistener_get_fd(listener), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        if (plain) {
+            turn_away(front, fd);
+        }
+        (void)close(fd);
+    }
+    front->reserve_fd = open_reserve();
+}
+
 /* accept(2) failed (EMFILE, ENFILE...): pause until a connection ends or the next tick. */
 static void accept_failed(struct evconnlistener *listener, void *evhttp_arg)
 {
     struct sg_front *front = SG_CAST(struct sg_front, FRONT_MAGIC, sg_memory_owner());
-    (void)listener;
     (void)evhttp_arg;
     front->counts.emfile++;
+    if (front->reserve_fd >= 0) {
+        give_up_reserve(front, listener);
+    }
     sg_front_set_paused(front, PAUSED_BY_FILES, 0);
 }
 
@@ -199,6 +309,9 @@ static void on_tick(void *arg)
             ready = ready && (listener->spare != NULL || make_spare(listener));
         }
         sg_front_set_paused(front, 0, ready ? PAUSED_BY_MEMORY : 0);
+    }
+    if (front->reserve_fd < 0) {
+        front->reserve_fd = open_reserve();
     }
     sg_front_set_paused(front, 0, PAUSED_BY_FILES);
 }
@@ -223,7 +336,8 @@ void sg_front_set_limits(struct sg_front *front, const struct sg_front_limits *l
 }
 
 struct sg_front *sg_front_new(struct sg_loop *loop, const struct sg_front_limits *limits,
-                              const struct sg_gate_handlers *handlers, struct sg_error *reterr)
+                              const struct sg_gate_handlers *handlers, struct sg_sources *sources,
+                              struct sg_error *reterr)
 {
     struct sg_front *front = calloc(1, sizeof *front);
     if (front == NULL) {
@@ -232,6 +346,8 @@ struct sg_front *sg_front_new(struct sg_loop *loop, const struct sg_front_limits
     front->magic = FRONT_MAGIC;
     front->loop = loop;
     front->handlers = *handlers;
+    front->sources = sources;
+    front->reserve_fd = open_reserve();
     front->adopt_event = event_new(sg_loop_base(loop), -1, 0, adopt, front);
     front->stop_event = evtimer_new(sg_loop_base(loop), stop_step, front);
     if (front->adopt_event == NULL || front->stop_event == NULL) {
@@ -254,11 +370,15 @@ no_memory:
     if (front != NULL && front->adopt_event != NULL) {
         event_free(front->adopt_event);
     }
+    if (front != NULL && front->reserve_fd >= 0) {
+        (void)close(front->reserve_fd);
+    }
     free(front);
     return NULL;
 }
 
-enum sg_status sg_front_add_listener(struct sg_front *front, int listen_fd, struct sg_error *reterr)
+enum sg_status sg_front_add_listener(struct sg_front *front, int listen_fd, struct ssl_ctx_st *tls,
+                                     struct sg_error *reterr)
 {
     if (front->listener_count == LISTENERS_MAX) {
         (void)close(listen_fd);
@@ -290,6 +410,7 @@ enum sg_status sg_front_add_listener(struct sg_front *front, int listen_fd, stru
         goto no_memory;
     }
     evconnlistener_set_error_cb(listener->listener, accept_failed);
+    listener->tls = sg_tls_context_ref(tls);
     front->listener_count++;
     evhttp_set_max_headers_size(listener->http, (ev_ssize_t)front->fed_head.max_bytes);
     return SG_OK;
@@ -303,6 +424,14 @@ no_memory:
         evhttp_free(listener->http);
     }
     return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
+}
+
+void sg_front_set_tls(struct sg_front *front, size_t listener, struct ssl_ctx_st *tls)
+{
+    SG_ASSERT(listener < front->listener_count);
+    struct ssl_ctx_st *before = front->listeners[listener].tls;
+    front->listeners[listener].tls = sg_tls_context_ref(tls);
+    sg_tls_context_free(before); /* connections keep it alive */
 }
 
 void sg_front_announce_close(struct sg_front *front)
@@ -380,6 +509,10 @@ void sg_front_free(struct sg_front *front)
             sg_gate_free(listener->spare);
         }
         evhttp_free(listener->http); /* its listeners too */
+        sg_tls_context_free(listener->tls);
+    }
+    if (front->reserve_fd >= 0) {
+        (void)close(front->reserve_fd);
     }
     event_free(front->adopt_event);
     event_free(front->stop_event);

@@ -1,8 +1,13 @@
 #include "net/gate.h"
 
+#include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "crypto/certificate.h"
 #include "net/gate_private.h"
+#include "net/sources.h"
 
 /*
  * For a newcomer: why there is a gate.
@@ -46,6 +51,8 @@ void sg_gate_free(void *object)
 {
     struct sg_gate *gate = object;
     gate->magic = 0;
+    sg_certificate_names_free(gate->certificate);
+    free(gate->process);
     free(gate);
 }
 
@@ -76,6 +83,9 @@ void sg_gate_close(struct sg_gate *gate)
     sg_gate_release_body(gate);
     sg_gate_list_remove(&front->gates, gate);
     sg_gate_forget_context(gate);
+    if (gate->counted) {
+        sg_sources_leave(front->sources, &gate->peer.address);
+    }
     sg_front_count_out(front);
     sg_loop_defer_free(front->loop, gate, sg_gate_free);
     if (context != NULL) {
@@ -111,7 +121,7 @@ static struct sg_str client_request_id(const struct sg_front *front,
     return (struct sg_str){.p = NULL};
 }
 
-static void refuse(struct sg_gate *gate, enum sg_refusal refusal, struct sg_str detail)
+void sg_gate_refuse(struct sg_gate *gate, enum sg_refusal refusal, struct sg_str detail)
 {
     struct sg_front *front = gate->front;
     const struct sg_strict_request *head = &gate->head;
@@ -141,6 +151,49 @@ static void refuse(struct sg_gate *gate, enum sg_refusal refusal, struct sg_str 
     sg_gate_flush_out(gate);
 }
 
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+/*
+ * Keep the names of the certificate, if the caller showed one. A resumed session was verified when
+ * it was new: its certificate may have ended since.
+ */
+static bool take_certificate(struct sg_gate *gate)
+{
+    const X509 *certificate = SSL_get0_peer_certificate(gate->stream.ssl);
+    if (certificate == NULL) {
+        return true;
+    }
+    int64_t now_s = sg_clock_realtime_us(sg_loop_clock(gate->front->loop)) / 1000000;
+    if (!sg_certificate_is_current(certificate, now_s)) {
+        return false;
+    }
+    gate->certificate = sg_certificate_names_new(certificate);
+    gate->peer.certificate = gate->certificate;
+    return gate->certificate != NULL;
+}
+
+void sg_gate_on_handshake_done(void *owner)
+{
+    struct sg_gate *gate = SG_CAST(struct sg_gate, GATE_MAGIC, owner);
+    if (!take_certificate(gate)) {
+        sg_gate_on_handshake_failed(gate, "the client certificate cannot be used any more");
+        return;
+    }
+    gate->front->counts.handshakes++;
+    gate->peer.secure = true;
+    gate->state = IDLE;
+    sg_deadline_arm(&gate->front->idle, &gate->deadline, gate);
+}
+
+void sg_gate_on_handshake_failed(void *owner, const char *detail)
+{
+    struct sg_gate *gate = SG_CAST(struct sg_gate, GATE_MAGIC, owner);
+    struct sg_front *front = gate->front;
+    front->counts.handshakes_failed++;
+    front->handlers.on_handshake_failed(front->handlers.arg, &gate->peer, detail);
+    sg_gate_close(gate);
+}
+
 /* --- bytes in --------------------------------------------------------------------------------- */
 
 /* A valid head: judge its target, make it an evhttp request, hand it to the handlers. */
@@ -160,16 +213,16 @@ static void begin_request(struct sg_gate *gate)
     enum sg_status status =
         sg_target_parse(&front->scratch, head->target, head->host, &front->target, &error);
     if (status != SG_OK) {
-        refuse(gate,
-               status == SG_MALFORMED   ? SG_REFUSAL_BAD_REQUEST
-               : status == SG_TOO_LARGE ? SG_REFUSAL_TARGET_TOO_LONG
-                                        : SG_REFUSAL_BUSY,
-               sg_str_from(error.text));
+        sg_gate_refuse(gate,
+                       status == SG_MALFORMED   ? SG_REFUSAL_BAD_REQUEST
+                       : status == SG_TOO_LARGE ? SG_REFUSAL_TARGET_TOO_LONG
+                                                : SG_REFUSAL_BUSY,
+                       sg_str_from(error.text));
         return;
     }
     if (!sg_gate_feed(gate, head->method)) {
         front->counts.memory++;
-        refuse(gate, SG_REFUSAL_BUSY, SG_STR("no memory now"));
+        sg_gate_refuse(gate, SG_REFUSAL_BUSY, SG_STR("no memory now"));
         return;
     }
     front->counts.requests++;
@@ -269,7 +322,7 @@ static size_t understand(struct sg_gate *gate, const char *bytes, size_t count)
                 return used;
             }
             if (result == SG_STRICT_BAD) {
-                refuse(gate, gate->head.refusal, sg_str_from(gate->head.detail));
+                sg_gate_refuse(gate, gate->head.refusal, sg_str_from(gate->head.detail));
                 return count;
             }
             used += gate->head.head_bytes;
@@ -423,11 +476,11 @@ void sg_gate_expire_head(void *owner)
 {
     struct sg_gate *gate = SG_CAST(struct sg_gate, GATE_MAGIC, owner);
     if (gate->state == HANDSHAKE) {
-        sg_gate_close(gate);
+        sg_gate_on_handshake_failed(gate, "the TLS handshake took too long");
         return;
     }
     sg_strict_request_init(&gate->head, gate->front->headers); /* its slices may be stale */
-    refuse(gate, SG_REFUSAL_REQUEST_TIMEOUT, SG_STR("the head came too slowly"));
+    sg_gate_refuse(gate, SG_REFUSAL_REQUEST_TIMEOUT, SG_STR("the head came too slowly"));
 }
 
 void sg_gate_expire_body(void *owner)

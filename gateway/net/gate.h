@@ -21,6 +21,8 @@
 struct sg_front; /* a worker's listeners and connections */
 struct sg_gate;  /* one caller's connection */
 struct sg_loop;
+struct sg_sources;
+struct ssl_ctx_st;
 
 /* Changed by a reload: sg_front_set_limits. Sums are this worker's share. */
 struct sg_front_limits {
@@ -70,20 +72,30 @@ struct sg_gate_handlers {
      */
     void (*on_refused)(void *arg, const struct sg_gate_refused *refused, struct sg_buf *headers,
                        struct sg_buf *body);
+    /* A TLS handshake failed, and with it the connection: there is nothing to answer. */
+    void (*on_handshake_failed)(void *arg, const struct sg_peer *peer, const char *detail);
     void *arg;
 };
 
 enum { SG_GATE_HIGH_BYTES = 256 * 1024, SG_GATE_LOW_BYTES = 64 * 1024 };
 
-/* Make a front on a loop. handlers is copied. NULL: *reterr says why. */
+/*
+ * Make a front on a loop. handlers is copied; sources outlives the front, NULL: connections of one
+ * address are not counted. NULL: *reterr says why.
+ */
 struct sg_front *sg_front_new(struct sg_loop *loop, const struct sg_front_limits *limits,
-                              const struct sg_gate_handlers *handlers, struct sg_error *reterr);
+                              const struct sg_gate_handlers *handlers, struct sg_sources *sources,
+                              struct sg_error *reterr);
 
 /*
- * Add a listener: listen_fd is bound and listening, non-blocking, close-on-exec; the front owns it.
+ * Add a listener: listen_fd (TCP or Unix) is bound and listening, non-blocking, close-on-exec; the
+ * front owns it. tls: its server context, of which the front keeps a reference; NULL: plain.
  */
 SG_MUST_CHECK enum sg_status sg_front_add_listener(struct sg_front *front, int listen_fd,
-                                                   struct sg_error *reterr);
+                                                   struct ssl_ctx_st *tls, struct sg_error *reterr);
+
+/* Connections accepted by a listener (its number in the order of adding) from now on use tls. */
+void sg_front_set_tls(struct sg_front *front, size_t listener, struct ssl_ctx_st *tls);
 
 void sg_front_set_limits(struct sg_front *front, const struct sg_front_limits *limits);
 
@@ -103,7 +115,12 @@ void sg_front_free(struct sg_front *front);
 
 /* Counters, plain numbers of this worker. */
 struct sg_front_counts {
-    uint64_t accepted, requests, refused, gone, overflow, emfile, memory;
+    uint64_t accepted, requests, refused, gone, memory;
+    uint64_t overflow;   /* the cap on connections was reached */
+    uint64_t crowded;    /* refused: too many connections of one address */
+    uint64_t emfile;     /* accept(2) found no descriptor */
+    uint64_t handshakes; /* TLS, done */
+    uint64_t handshakes_failed;
 };
 struct sg_front_counts sg_front_counts(const struct sg_front *front);
 

@@ -47,12 +47,14 @@ struct listener {
     struct evhttp *http;
     struct evhttp_bound_socket *bound;
     struct evconnlistener *listener;
-    struct sg_gate *spare; /* ready for the next accept: take_bufferevent must not fail */
+    struct sg_gate *spare;  /* ready for the next accept: take_bufferevent must not fail */
+    struct ssl_ctx_st *tls; /* a reference; NULL: plain */
 };
 
 struct sg_gate {
     uint32_t magic;
     struct sg_front *front;
+    struct listener *listener;   /* that accepted it */
     struct sg_gate *next, *prev; /* in the front's list of all, or of the fresh ones */
     struct sg_deadline deadline;
     struct sg_stream stream;
@@ -60,6 +62,9 @@ struct sg_gate {
     struct evhttp_connection *evhttp; /* known from the first request on */
     struct evhttp_request *request;   /* outstanding, or NULL */
     struct sg_peer peer;
+    struct sg_peer_certificate *certificate; /* what peer points to, owned */
+    struct sg_peer_process *process;
+    bool counted; /* among the connections of its address */
     enum state state;
     void *context;     /* the handlers' for the present request; NULL: none is with them */
     struct sg_buf in;  /* read and not understood yet */
@@ -86,6 +91,8 @@ struct sg_front {
     uint32_t magic;
     struct sg_loop *loop;
     struct sg_gate_handlers handlers;
+    struct sg_sources *sources; /* may be NULL */
+    int reserve_fd;             /* given up when there is no other, to turn a caller away */
     struct sg_front_limits limits;
     struct listener listeners[LISTENERS_MAX];
     size_t listener_count;
@@ -146,7 +153,12 @@ void sg_gate_release_body(struct sg_gate *gate);
 /* Bytes that were kept may be understood now. */
 void sg_gate_use_waiting(struct sg_gate *gate);
 
+/* Answer a refusal by ourselves, through on_refused, and close. */
+void sg_gate_refuse(struct sg_gate *gate, enum sg_refusal refusal, struct sg_str detail);
+
 /* The stream's callbacks and the deadlines'; owner is the gate. */
+void sg_gate_on_handshake_done(void *owner);
+void sg_gate_on_handshake_failed(void *owner, const char *detail);
 void sg_gate_on_readable(void *owner);
 void sg_gate_expire_silently(void *owner);
 void sg_gate_expire_head(void *owner);

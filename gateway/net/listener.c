@@ -2,10 +2,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -102,6 +105,13 @@ static enum sg_status cannot_bind(const char *address, struct sg_error *reterr)
                         address, strerror(errno));
 }
 
+static void close_all(int *fds, size_t count)
+{
+    while (count > 0) {
+        (void)close(fds[--count]);
+    }
+}
+
 enum sg_status sg_listener_bind(const char *address, size_t count, int *ret_fds,
                                 char ret_bound[SG_LISTENER_TEXT_BYTES], struct sg_error *reterr)
 {
@@ -128,11 +138,107 @@ enum sg_status sg_listener_bind(const char *address, size_t count, int *ret_fds,
     }
     if (!good) {
         enum sg_status status = cannot_bind(address, reterr);
-        while (made > 0) {
-            (void)close(ret_fds[--made]);
-        }
+        close_all(ret_fds, made);
         return status;
     }
     format(&wanted, ret_bound);
     return SG_OK;
+}
+
+/* --- Unix sockets ----------------------------------------------------------------------------- */
+
+/* Remove what a process that is gone left behind. 0, or an errno. */
+static int clear_path(const struct sockaddr_un *address)
+{
+    struct stat found;
+    if (lstat(address->sun_path, &found) != 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    if (!S_ISSOCK(found.st_mode)) {
+        return EEXIST;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : errno;
+    (void)close(fd);
+    if (error != ECONNREFUSED) {
+        return EADDRINUSE;
+    }
+    return unlink(address->sun_path) == 0 ? 0 : errno;
+}
+
+/* Bind with no permission at all, then give what was asked for: nobody is early. 0, or an errno. */
+static int bind_file(int fd, const struct sockaddr_un *address,
+                     const struct sg_listener_socket *wanted, struct sg_listener_file *ret_file)
+{
+    struct stat made;
+    mode_t before = umask(0777);
+    int error = bind(fd, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : errno;
+    (void)umask(before);
+    if (error != 0) {
+        return error;
+    }
+    if (lstat(wanted->path, &made) != 0 ||
+        lchown(wanted->path, wanted->owner, wanted->group) != 0 ||
+        chmod(wanted->path, wanted->mode) != 0) {
+        error = errno;
+        (void)unlink(wanted->path);
+        return error;
+    }
+    *ret_file = (struct sg_listener_file){.device = made.st_dev, .inode = made.st_ino};
+    return 0;
+}
+
+enum sg_status sg_listener_bind_unix(const struct sg_listener_socket *wanted, size_t count,
+                                     int *ret_fds, struct sg_listener_file *ret_file,
+                                     char ret_bound[SG_LISTENER_TEXT_BYTES],
+                                     struct sg_error *reterr)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char bound[SG_LISTENER_TEXT_BYTES];
+    size_t made = 0;
+    (void)snprintf(bound, sizeof bound, "unix:%s", wanted->path);
+    if (strlen(wanted->path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return cannot_bind(bound, reterr);
+    }
+    memcpy(address.sun_path, wanted->path, strlen(wanted->path) + 1);
+    int error = clear_path(&address);
+    if (error == 0) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        error = fd >= 0 ? bind_file(fd, &address, wanted, ret_file) : errno;
+        if (fd >= 0) {
+            ret_fds[made++] = fd;
+        }
+    }
+    bool bound_here = error == 0;
+    if (error == 0 && listen(ret_fds[0], BACKLOG) != 0) {
+        error = errno;
+    }
+    while (error == 0 && made < count) {
+        /* One socket, a descriptor in each worker's loop: whoever is first accepts. */
+        ret_fds[made] = fcntl(ret_fds[0], F_DUPFD_CLOEXEC, 0);
+        error = ret_fds[made] >= 0 ? 0 : errno;
+        made += error == 0;
+    }
+    if (error != 0) {
+        close_all(ret_fds, made);
+        if (bound_here) {
+            sg_listener_unlink(wanted->path, ret_file);
+        }
+        errno = error;
+        return cannot_bind(bound, reterr);
+    }
+    memcpy(ret_bound, bound, sizeof bound);
+    return SG_OK;
+}
+
+void sg_listener_unlink(const char *path, const struct sg_listener_file *file)
+{
+    struct stat found;
+    if (lstat(path, &found) == 0 && found.st_dev == file->device && found.st_ino == file->inode) {
+        (void)unlink(path);
+    }
 }

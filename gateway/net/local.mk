@@ -22,6 +22,8 @@ libsggate_a_SOURCES += \
 	gateway/net/resolver.c \
 	gateway/net/resolver.h \
 	gateway/net/self_test.c \
+	gateway/net/sources.c \
+	gateway/net/sources.h \
 	gateway/net/stream.c \
 	gateway/net/stream.h \
 	gateway/net/upstream.c \

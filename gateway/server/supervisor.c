@@ -15,6 +15,7 @@
 #include "net/mailbox.h"
 #include "net/memory.h"
 #include "net/resolver.h"
+#include "net/sources.h"
 #include "server/admin.h"
 #include "server/privilege.h"
 #include "server/worker.h"
@@ -50,14 +51,16 @@ struct supervisor {
     struct sg_loop *loop;
     struct sg_mailbox *mailbox;
     struct sg_resolver *resolver;
+    struct sg_sources *sources;
     struct sg_journal *journal;
     struct sg_journal_port *port;
     struct sg_admin *admin;
     struct sg_worker **workers;
     size_t worker_count;
-    size_t idle_workers; /* of a drain */
-    int *listen_fds;     /* worker by worker; -1 where taken over */
-    size_t listen_count; /* for each worker */
+    size_t idle_workers;                   /* of a drain */
+    int *listen_fds;                       /* worker by worker; -1 where taken over */
+    size_t listen_count;                   /* for each worker */
+    struct sg_listener_file *socket_files; /* of Unix sockets; inode 0: none was made */
     int admin_fd;
     char gateway_address[SG_LISTENER_TEXT_BYTES];
     char admin_address[SG_LISTENER_TEXT_BYTES];
@@ -361,15 +364,32 @@ static int load(struct supervisor *s)
     return 0;
 }
 
+/* One listener's descriptors, one for each worker. */
+static enum sg_status bind_one(struct supervisor *s, size_t index, int *ret_fds,
+                               char ret_bound[SG_LISTENER_TEXT_BYTES], struct sg_error *reterr)
+{
+    const struct sg_listener *listener = &s->snapshot->listeners[index];
+    if (listener->socket_path == NULL) {
+        return sg_listener_bind(listener->settings->address, s->worker_count, ret_fds, ret_bound,
+                                reterr);
+    }
+    const struct sg_listener_socket socket = {.path = listener->socket_path,
+                                              .mode = listener->mode,
+                                              .owner = listener->owner,
+                                              .group = listener->group};
+    return sg_listener_bind_unix(&socket, s->worker_count, ret_fds, &s->socket_files[index],
+                                 ret_bound, reterr);
+}
+
 static enum sg_status bind_all(struct supervisor *s, struct sg_error *reterr)
 {
     const struct sg_settings *settings = &s->snapshot->settings;
-    const struct sg_listener_settings *listeners = settings->listeners.items;
-    size_t count = settings->listeners.count;
+    const size_t count = s->snapshot->listener_count;
     s->listen_fds = calloc(s->worker_count * count, sizeof *s->listen_fds);
+    s->socket_files = calloc(count, sizeof *s->socket_files);
     int *fds = calloc(s->worker_count, sizeof *fds);
     enum sg_status status = SG_OK;
-    if (s->listen_fds == NULL || fds == NULL) {
+    if (s->listen_fds == NULL || s->socket_files == NULL || fds == NULL) {
         free(fds);
         return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
     }
@@ -379,7 +399,7 @@ static enum sg_status bind_all(struct supervisor *s, struct sg_error *reterr)
     s->listen_count = count;
     for (size_t i = 0; i < count && status == SG_OK; i++) {
         char bound[SG_LISTENER_TEXT_BYTES];
-        status = sg_listener_bind(listeners[i].address, s->worker_count, fds, bound, reterr);
+        status = bind_one(s, i, fds, bound, reterr);
         if (status != SG_OK) {
             break;
         }
@@ -389,9 +409,11 @@ static enum sg_status bind_all(struct supervisor *s, struct sg_error *reterr)
         if (i == 0) {
             (void)snprintf(s->gateway_address, sizeof s->gateway_address, "%s", bound);
         }
-        sg_log_event(&s->log, SG_LOG_INFO, "listening",
-                     SG_LOG_TEXT_FIELD("kind", SG_STR("gateway")),
-                     SG_LOG_TEXT_FIELD("address", sg_str_from(bound)));
+        sg_log_event(
+            &s->log, SG_LOG_INFO, "listening", SG_LOG_TEXT_FIELD("kind", SG_STR("gateway")),
+            SG_LOG_TEXT_FIELD("address", sg_str_from(bound)),
+            SG_LOG_TEXT_FIELD("tls", s->snapshot->listeners[i].tls != NULL ? SG_STR("yes")
+                                                                           : SG_STR("no")));
     }
     free(fds);
     if (status == SG_OK) {
@@ -438,11 +460,11 @@ static enum sg_status make_workers(struct supervisor *s, struct sg_error *reterr
             .clock = s->clock,
             .journal = s->journal,
             .resolver = s->resolver,
+            .sources = s->sources,
             .supervisor = s->mailbox,
             .snapshot = s->snapshot,
             .worker_count = s->worker_count,
             .listen_fds = fds,
-            .listen_count = s->listen_count,
             .user_agent = "signgate/" PACKAGE_VERSION,
         };
         enum sg_status status = sg_worker_new(&options, &s->workers[i], reterr);
@@ -501,6 +523,10 @@ static enum sg_status start(struct supervisor *s, int *ret_exit, struct sg_error
     s->resolver = s->mailbox != NULL ? sg_resolver_new(s->clock, reterr) : NULL;
     if (s->resolver == NULL) {
         return reterr->status;
+    }
+    s->sources = sg_sources_new();
+    if (s->sources == NULL) {
+        return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
     }
     sg_resolver_set_on_change(s->resolver, on_resolved, s);
     status = watch_signals(s, reterr);
@@ -576,7 +602,14 @@ static enum sg_status stop(struct supervisor *s, bool served)
     for (size_t i = 0; s->listen_fds != NULL && i < s->worker_count * s->listen_count; i++) {
         close_fd(s->listen_fds[i]);
     }
+    for (size_t i = 0; s->socket_files != NULL && i < s->listen_count; i++) {
+        if (s->socket_files[i].inode != 0) {
+            sg_listener_unlink(s->snapshot->listeners[i].socket_path, &s->socket_files[i]);
+        }
+    }
     close_fd(s->admin_fd);
+    sg_sources_free(s->sources);
+    free(s->socket_files);
     free(s->listen_fds);
     free(s->workers);
     (void)sg_snapshot_unref(s->snapshot);

@@ -55,6 +55,7 @@ static struct sg_front_limits limits_of(const struct sg_snapshot *snapshot, size
                  .body_bytes = limits->body_bytes},
         .body_memory = limits->body_memory / workers,
         .connections = connections > 0 ? connections : 1,
+        .connections_per_source = limits->connections_per_source,
         .header_ms = limits->header_timeout_ms,
         .body_ms = limits->body_timeout_ms,
         .write_ms = limits->write_timeout_ms,
@@ -102,6 +103,9 @@ static void take_lease(struct sg_worker *worker, struct sg_lease *lease)
 {
     const struct sg_front_limits limits = limits_of(lease->snapshot, worker->options.worker_count);
     sg_front_set_limits(worker->front, &limits);
+    for (size_t i = 0; i < lease->snapshot->listener_count; i++) {
+        sg_front_set_tls(worker->front, i, lease->snapshot->listeners[i].tls);
+    }
     sg_exchanges_set_lease(worker->exchanges, lease);
 }
 
@@ -174,13 +178,13 @@ static enum sg_status build(struct sg_worker *worker, struct sg_error *reterr)
     }
     const struct sg_front_limits limits = limits_of(options->snapshot, options->worker_count);
     const struct sg_gate_handlers handlers = sg_exchanges_gate_handlers(worker->exchanges);
-    worker->front = sg_front_new(worker->loop, &limits, &handlers, reterr);
+    worker->front = sg_front_new(worker->loop, &limits, &handlers, options->sources, reterr);
     if (worker->front == NULL) {
         return reterr->status;
     }
-    for (size_t i = 0; i < options->listen_count; i++) {
-        enum sg_status status =
-            sg_front_add_listener(worker->front, options->listen_fds[i], reterr);
+    for (size_t i = 0; i < options->snapshot->listener_count; i++) {
+        enum sg_status status = sg_front_add_listener(worker->front, options->listen_fds[i],
+                                                      options->snapshot->listeners[i].tls, reterr);
         if (status != SG_OK) {
             return status;
         }

@@ -12,6 +12,7 @@
 #include "exchange/lease.h"
 #include "net/gate.h"
 #include "net/resolver.h"
+#include "net/sources.h"
 
 struct sg_worker;
 
@@ -21,11 +22,11 @@ struct sg_worker_options {
     const struct sg_clock *clock;
     struct sg_journal *journal;
     struct sg_resolver *resolver;
+    struct sg_sources *sources;
     struct sg_mailbox *supervisor; /* gets the messages below */
     const struct sg_snapshot *snapshot;
     size_t worker_count;   /* limits are shared out over them */
-    const int *listen_fds; /* taken over */
-    size_t listen_count;
+    const int *listen_fds; /* one for each listener of the snapshot; taken over */
     const char *user_agent;
 };
 

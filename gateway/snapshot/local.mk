@@ -1,4 +1,6 @@
 libsgcore_a_SOURCES += \
+	gateway/snapshot/listeners.c \
+	gateway/snapshot/listeners.h \
 	gateway/snapshot/settings.c \
 	gateway/snapshot/settings.h \
 	gateway/snapshot/snapshot.c \

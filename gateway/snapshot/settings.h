@@ -28,6 +28,7 @@ struct sg_listener_settings {
     const char *address;
     struct sg_listener_tls_settings tls;
     const char *mode;
+    const char *owner;
     const char *group;
 };
 

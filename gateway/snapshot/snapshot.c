@@ -7,6 +7,7 @@
 #include "crypto/digest.h"
 #include "crypto/tls_context.h"
 #include "http/target.h"
+#include "snapshot/listeners.h"
 
 /*
  * Loading goes from the outside in: the file's form (settings), then each service with its
@@ -44,69 +45,6 @@ static bool is_name(struct sg_str name)
         }
     }
     return name.n > 0 && name.n <= 64;
-}
-
-/* --- addresses -------------------------------------------------------------------------------- */
-
-/* Check "host:port" or "[v6]:port"; unix: is a feature of later. */
-static void check_address(struct load *load, const struct sg_place *place, const char *text)
-{
-    struct sg_str address = sg_str_from(text);
-    if (sg_str_starts_with(address, SG_STR("unix:"))) {
-        sg_diags_error(load->diags, place, NULL, "Unix socket listeners are not built yet");
-        return;
-    }
-    size_t colon = address.n;
-    while (colon > 0 && address.p[colon - 1] != ':') {
-        colon--;
-    }
-    struct sg_str host = colon > 0 ? sg_str_slice(address, 0, colon - 1) : address;
-    if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
-        host = sg_str_slice(host, 1, host.n - 1);
-    }
-    uint64_t port;
-    struct sg_ip ip;
-    if (colon == 0 || !sg_str_to_u64(sg_str_slice(address, colon, address.n), 65535, &port) ||
-        !(sg_ip_parse(host, &ip) || sg_str_equal(host, SG_STR("localhost")))) {
-        sg_diags_error(load->diags, place,
-                       "expected an address and a port such as 127.0.0.1:8080 "
-                       "or [::1]:8080",
-                       "\"%s\" is no address to listen on", text);
-    }
-}
-
-static void check_listeners(struct load *load)
-{
-    const struct sg_settings *settings = &load->snapshot->settings;
-    const struct sg_listener_settings *listeners = settings->listeners.items;
-    for (size_t i = 0; i < settings->listeners.count; i++) {
-        if (listeners[i].address == NULL) {
-            continue;
-        }
-        struct sg_place place = sg_fields_place(&listeners[i], "address");
-        check_address(load, &place, listeners[i].address);
-        for (size_t j = 0; j < i; j++) {
-            struct sg_str port = sg_str_from(strrchr(listeners[i].address, ':'));
-            if (listeners[j].address != NULL &&
-                strcmp(listeners[i].address, listeners[j].address) == 0 &&
-                !sg_str_equal(port, SG_STR(":0"))) {
-                sg_diags_error(load->diags, &place, "each listener needs an address of its own",
-                               "the address \"%s\" stands twice", listeners[i].address);
-            }
-        }
-        struct sg_str port = sg_str_from(strrchr(listeners[i].address, ':'));
-        if (settings->admin.address != NULL && !sg_str_equal(port, SG_STR(":0")) &&
-            strcmp(listeners[i].address, settings->admin.address) == 0) {
-            sg_diags_error(load->diags, &place, "the admin listener is never a data port",
-                           "the address \"%s\" is the admin listener's", listeners[i].address);
-        }
-    }
-    struct sg_place place = settings->admin.node != NULL
-                                ? sg_fields_place(&settings->admin, "address")
-                                : sg_fields_place(settings, "admin");
-    if (settings->admin.address != NULL) {
-        check_address(load, &place, settings->admin.address);
-    }
 }
 
 /* --- services --------------------------------------------------------------------------------- */
@@ -541,7 +479,7 @@ static void load_settings(struct load *load, const char *path)
     }
     sg_fields_decode(&sg_settings_fields, documents.roots[0], "", &snapshot->arena, load->diags,
                      &snapshot->settings);
-    check_listeners(load);
+    sg_listeners_load(snapshot, load->diags);
     load_services(load);
     load_credentials(load);
     snapshot->identity =
@@ -557,6 +495,9 @@ static void snapshot_free(struct sg_snapshot *snapshot)
     }
     for (size_t i = 0; i < snapshot->service_count; i++) {
         sg_tls_context_free(snapshot->services[i].upstream.tls_context);
+    }
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        sg_tls_context_free(snapshot->listeners[i].tls);
     }
     sg_arena_wipe(&snapshot->arena);
     free(snapshot);
@@ -627,7 +568,10 @@ void sg_snapshot_check_reload(const struct sg_snapshot *running, const struct sg
     const struct sg_listener_settings *new_listeners = new->listeners.items;
     bool same_listeners = old->listeners.count == new->listeners.count;
     for (size_t i = 0; same_listeners && i < old->listeners.count; i++) {
-        same_listeners = same_text(old_listeners[i].address, new_listeners[i].address);
+        same_listeners = same_text(old_listeners[i].address, new_listeners[i].address) &&
+                         same_text(old_listeners[i].mode, new_listeners[i].mode) &&
+                         same_text(old_listeners[i].owner, new_listeners[i].owner) &&
+                         same_text(old_listeners[i].group, new_listeners[i].group);
     }
     if (!same_listeners) {
         needs_restart(diags, new, "listeners");

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/diags.h"
 #include "catalog/catalog.h"
@@ -17,6 +18,16 @@
 #include "policy/policy.h"
 #include "signing/signer.h"
 #include "snapshot/settings.h"
+
+/* Where callers connect; one for each entry of "listeners:", in its order. */
+struct sg_listener {
+    const struct sg_listener_settings *settings;
+    struct ssl_ctx_st *tls;  /* NULL: plain */
+    const char *socket_path; /* of a Unix socket; NULL: TCP */
+    mode_t mode;             /* of a Unix socket */
+    uid_t owner;             /* (uid_t)-1: who runs the program */
+    gid_t group;             /* (gid_t)-1: its group */
+};
 
 struct sg_service {
     const struct sg_service_settings *settings;
@@ -32,6 +43,8 @@ struct sg_snapshot {
     atomic_size_t references;
     struct sg_arena arena;
     struct sg_settings settings;
+    struct sg_listener *listeners;
+    size_t listener_count;
     struct sg_service *services;
     size_t service_count;
     struct sg_credential *credentials;

@@ -228,19 +228,18 @@ static bool decode_duration(struct decode *d, const struct sg_field *row,
     return true;
 }
 
-/* A path relative to the folder of the file it stands in. */
-static const char *resolve(struct decode *d, const struct sg_yaml_node *node)
+char *sg_fields_resolve(struct sg_arena *arena, const char *file, struct sg_str path)
 {
-    const char *slash = node->place.file != NULL ? strrchr(node->place.file, '/') : NULL;
-    if (node->text.n == 0 || node->text.p[0] == '/' || slash == NULL) {
-        return sg_arena_text(d->arena, node->text);
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+    if (path.n == 0 || path.p[0] == '/' || slash == NULL) {
+        return sg_arena_text(arena, path);
     }
-    struct sg_buf path;
-    sg_buf_init(&path, 65536);
-    sg_buf_add(&path, node->place.file, (size_t)(slash - node->place.file) + 1);
-    sg_buf_add_str(&path, node->text);
-    const char *text = sg_buf_failed(&path) ? NULL : sg_arena_text(d->arena, sg_buf_str(&path));
-    sg_buf_done(&path);
+    struct sg_buf whole;
+    sg_buf_init(&whole, 65536);
+    sg_buf_add(&whole, file, (size_t)(slash - file) + 1);
+    sg_buf_add_str(&whole, path);
+    char *text = sg_buf_failed(&whole) ? NULL : sg_arena_text(arena, sg_buf_str(&whole));
+    sg_buf_done(&whole);
     return text;
 }
 
@@ -253,7 +252,8 @@ static const char *decode_text(struct decode *d, const struct sg_field *row,
                        "\"%s\" is empty", join_path(d, row->key));
         return NULL;
     }
-    const char *text = path ? resolve(d, node) : sg_arena_text(d->arena, node->text);
+    const char *text = path ? sg_fields_resolve(d->arena, node->place.file, node->text)
+                            : sg_arena_text(d->arena, node->text);
     if (text == NULL) {
         out_of_memory(d);
     }

@@ -88,6 +88,11 @@ void sg_fields_decode(const struct sg_fields *table, const struct sg_yaml_node *
  */
 struct sg_place sg_fields_place(const void *object, const char *key);
 
+/* A path relative to the folder of the file it stands in, as SG_FIELD_PATH is read. NULL: no
+ * memory.
+ */
+char *sg_fields_resolve(struct sg_arena *arena, const char *file, struct sg_str path);
+
 /* Print the table and those below it as Markdown rows: key, type, default, summary. */
 void sg_fields_print_reference(const struct sg_fields *table, struct sg_buf *out);
 

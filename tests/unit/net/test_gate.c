@@ -147,11 +147,11 @@ static int setup(void **state)
                                               .on_drained = on_drained,
                                               .on_refused = on_refused,
                                               .arg = bench};
-    bench->front = sg_front_new(bench->loop, &limits, &handlers, &error);
+    bench->front = sg_front_new(bench->loop, &limits, &handlers, NULL, &error);
     assert_non_null(bench->front);
     assert_int_equal(sg_listener_bind("127.0.0.1:0", 1, &fd, bound, &error), SG_OK);
     bench->port = (uint16_t)strtoul(strrchr(bound, ':') + 1, NULL, 10);
-    assert_int_equal(sg_front_add_listener(bench->front, fd, &error), SG_OK);
+    assert_int_equal(sg_front_add_listener(bench->front, fd, NULL, &error), SG_OK);
     return 0;
 }
 
