@@ -1,7 +1,7 @@
 # Shared by scripts/demo and scripts/check; sourced, not run.
 # shellcheck shell=sh disable=SC2034,SC2154 # top is set by, build_packages used in, the scripts
 
-build_packages="gcc make autoconf automake pkg-config libc6-dev libevent-dev libssl-dev libyaml-dev libjansson-dev"
+build_packages="gcc make autoconf automake pkg-config libc6-dev libevent-dev libssl-dev libyaml-dev libjansson-dev libjose-dev"
 
 # need PACKAGE...: install what of these Debian packages is missing.
 need() {

@@ -3,6 +3,8 @@ libsgcore_a_SOURCES += \
 	gateway/crypto/certificate.h \
 	gateway/crypto/digest.c \
 	gateway/crypto/digest.h \
+	gateway/crypto/jwt.c \
+	gateway/crypto/jwt.h \
 	gateway/crypto/mac.c \
 	gateway/crypto/mac.h \
 	gateway/crypto/tls_context.c \

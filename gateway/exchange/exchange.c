@@ -1,6 +1,7 @@
 #include "exchange/exchange.h"
 
 #include "exchange/flight.h"
+#include "http/headers.h"
 #include "net/relay.h"
 
 /*
@@ -24,6 +25,31 @@
  */
 
 /* --- the way: judging the head ---------------------------------------------------------------- */
+
+/*
+ * Who calls. A bearer token is judged only where issuers are configured; one that does not verify
+ * names nobody, whatever else would match.
+ */
+static enum sg_status find_caller(struct sg_exchange *x, const struct sg_gate_request *request,
+                                  struct sg_error *reterr)
+{
+    struct sg_tokens *tokens = x->lease->tokens;
+    const struct sg_jwt *token = NULL;
+    struct sg_str bearer = {.p = NULL};
+    if (tokens != NULL && !sg_header_find_bearer(request->head, &bearer)) {
+        return sg_error_set(reterr, SG_UNAUTHENTICATED, NULL,
+                            "Authorization stands more than once");
+    }
+    if (bearer.p != NULL) {
+        int64_t now_s = sg_clock_realtime_us(x->owner->clock) / 1000000;
+        enum sg_status status = sg_tokens_verify(tokens, bearer, now_s, &token, reterr);
+        if (status != SG_OK) {
+            return status;
+        }
+    }
+    return sg_identity_find(sg_exchange_snapshot(x)->identity, request->peer, token, &x->arena,
+                            &x->principal, reterr);
+}
 
 static bool serves_project(const struct sg_service *service, struct sg_str project)
 {
@@ -54,9 +80,8 @@ static void judge(struct sg_exchange *x, const struct sg_gate_request *request)
     struct sg_str wrong = sg_exchange_read_fields(x, request->head);
     struct sg_error error;
 
-    if (sg_identity_find(snapshot->identity, request->peer, &x->principal) != SG_OK) {
-        sg_exchange_reject(x, SG_REFUSAL_UNKNOWN_CALLER,
-                           SG_STR("no caller of the configuration matches"));
+    if (find_caller(x, request, &error) != SG_OK) {
+        sg_exchange_reject(x, SG_REFUSAL_UNKNOWN_CALLER, sg_str_from(error.text));
         return;
     }
     sg_exchange_move(x, IDENTIFIED);

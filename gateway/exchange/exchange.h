@@ -39,6 +39,9 @@ const struct sg_upstream_handlers *sg_exchanges_upstream_handlers(void);
 /* New requests use this lease; the one before is retired. */
 void sg_exchanges_set_lease(struct sg_exchanges *exchanges, struct sg_lease *lease);
 
+/* The present lease verifies tokens with these from now on; taken. */
+void sg_exchanges_set_tokens(struct sg_exchanges *exchanges, struct sg_tokens *tokens);
+
 /* The resolver has news: calls that wait for a name look again. */
 void sg_exchanges_resolved(struct sg_exchanges *exchanges);
 

@@ -172,6 +172,15 @@ void sg_exchanges_free(struct sg_exchanges *exchanges)
     free(exchanges);
 }
 
+void sg_exchanges_set_tokens(struct sg_exchanges *exchanges, struct sg_tokens *tokens)
+{
+    if (exchanges->lease != NULL) {
+        sg_lease_set_tokens(exchanges->lease, tokens);
+    } else {
+        sg_tokens_free(tokens); /* at the end there is none */
+    }
+}
+
 size_t sg_exchanges_count(const struct sg_exchanges *exchanges)
 {
     return exchanges->count;
@@ -348,6 +357,7 @@ void sg_exchange_deny(struct sg_exchange *x, const struct sg_policy_request *req
     sg_buf_init(&would_allow, ANSWER_BYTES_MAX);
     struct sg_problem_denial denial = {
         .caller = x->principal.caller,
+        .identity = x->principal.identity,
         .action = x->action.name,
         .resource = x->action.resource,
         .policy = x->decision.policy,
@@ -427,6 +437,9 @@ struct sg_str sg_exchange_read_fields(struct sg_exchange *x, const struct sg_str
 {
     bool refuse =
         sg_exchange_snapshot(x)->settings.caller_credentials == SG_CALLER_CREDENTIALS_REFUSE;
+    struct sg_str bearer = {.p = NULL};
+    bool identifies = x->lease->tokens != NULL && sg_header_find_bearer(head, &bearer) &&
+                      bearer.p != NULL; /* then Authorization is for the gateway */
     struct sg_str wrong = {.p = NULL};
     for (size_t i = 0; i < head->header_count; i++) {
         struct sg_str name = head->headers[i].name, value = head->headers[i].value;
@@ -438,7 +451,8 @@ struct sg_str sg_exchange_read_fields(struct sg_exchange *x, const struct sg_str
             wrong = SG_STR("Signgate-Dry-Run is not built yet; leave it out");
         } else if (sg_str_equal_fold(name, SG_STR("Signgate-Timeout"))) {
             wrong = SG_STR("Signgate-Timeout is not built yet; leave it out");
-        } else if (refuse && sg_header_is_caller_credential(name)) {
+        } else if (refuse && sg_header_is_caller_credential(name) &&
+                   !(identifies && sg_str_equal_fold(name, SG_STR("Authorization")))) {
             wrong = SG_STR("the gateway signs; credentials and signatures of a caller are refused "
                            "here");
         }

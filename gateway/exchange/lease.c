@@ -28,6 +28,13 @@ struct sg_lease *sg_lease_new(const struct sg_snapshot *snapshot,
             return NULL;
         }
     }
+    if (sg_issuers_count(snapshot->issuers) > 0) {
+        lease->tokens = sg_tokens_new(snapshot->issuers, reterr);
+        if (lease->tokens == NULL) {
+            sg_lease_free(lease);
+            return NULL;
+        }
+    }
     return lease;
 no_memory:
     (void)sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
@@ -44,10 +51,17 @@ void sg_lease_free(struct sg_lease *lease)
     for (size_t i = 0; lease->signers != NULL && i < lease->snapshot->service_count; i++) {
         sg_signer_free(lease->signers[i]);
     }
+    sg_tokens_free(lease->tokens);
     free(lease->signers);
     free(lease->pools);
     lease->snapshot = sg_snapshot_unref(lease->snapshot);
     free(lease);
+}
+
+void sg_lease_set_tokens(struct sg_lease *lease, struct sg_tokens *tokens)
+{
+    sg_tokens_free(lease->tokens);
+    lease->tokens = tokens;
 }
 
 struct sg_upstream_pool *sg_lease_pool(struct sg_lease *lease, size_t service)

@@ -1,7 +1,8 @@
 /*
  * A lease: one worker's hold on a snapshot, with what only that worker may use: signers keyed for
- * each service and pools of connections to the cloud. Exchanges count on it with a plain integer; a
- * lease that is retired and no longer used goes back to the supervisor, which frees it.
+ * each service, the verifier of callers' tokens, and pools of connections to the cloud. Exchanges
+ * count on it with a plain integer; a lease that is retired and no longer used goes back to the
+ * supervisor, which frees it.
  *
  * Made whole by the supervisor (keys included), so that handing it to the worker cannot fail; pools
  * are made by the worker at first use, since they live on its loop.
@@ -13,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "identity/tokens.h"
 #include "net/mailbox.h"
 #include "net/resolver.h"
 #include "net/upstream.h"
@@ -35,6 +37,7 @@ struct sg_lease {
     struct sg_message message; /* for its ways between supervisor and worker */
     const struct sg_snapshot *snapshot;
     struct sg_signer **signers;      /* one for each service */
+    struct sg_tokens *tokens;        /* verifies callers' tokens; NULL: no issuers */
     struct sg_upstream_pool **pools; /* one for each service; NULL: not made yet */
     size_t uses;                     /* exchanges that hold it */
     bool retired;                    /* takes no new exchange */
@@ -44,6 +47,9 @@ struct sg_lease {
 /* Make a lease for a worker. NULL: *reterr says why. [supervisor] */
 struct sg_lease *sg_lease_new(const struct sg_snapshot *snapshot,
                               const struct sg_lease_owner *owner, struct sg_error *reterr);
+
+/* Verify tokens with other keys from now on; tokens is taken. [worker] */
+void sg_lease_set_tokens(struct sg_lease *lease, struct sg_tokens *tokens);
 
 /* Free a lease whose pools are gone; NULL is fine. [supervisor] */
 void sg_lease_free(struct sg_lease *lease);

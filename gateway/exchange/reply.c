@@ -28,6 +28,10 @@ void sg_reply_refusal(enum sg_refusal refusal, struct sg_str detail, struct sg_s
                   "X-Request-Id: %.*s\r\n"
                   "Signgate-Error: %s\r\n",
                   SG_STR_ARG(request_id), SG_STR_ARG(request_id), row->code);
+    if (row->status == 401) {
+        /* RFC 9110 section 15.5.2 wants a challenge; a token is the one that can be sent again. */
+        sg_buf_add_text(headers, "WWW-Authenticate: Bearer realm=\"signgate\"\r\n");
+    }
     if (row->retry_after > 0) {
         sg_buf_printf(headers, "Retry-After: %u\r\n", row->retry_after);
     }

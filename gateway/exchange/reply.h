@@ -14,7 +14,8 @@
 
 /*
  * Append the header lines (Date, Content-Type, Signgate-Request-Id, X-Request-Id, Signgate-Error,
- * Retry-After) and the body. detail is one sentence for people; denial may be NULL.
+ * WWW-Authenticate, Retry-After) and the body. detail is one sentence for people; denial may be
+ * NULL.
  */
 void sg_reply_refusal(enum sg_refusal refusal, struct sg_str detail, struct sg_str request_id,
                       int64_t now_us, const struct sg_problem_denial *denial,

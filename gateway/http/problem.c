@@ -43,6 +43,7 @@ void sg_problem_render(struct sg_buf *out, enum sg_refusal refusal, struct sg_st
     sg_json_string(&json, "request_id", request_id);
     if (denial != NULL) {
         add_if_any(&json, "caller", denial->caller);
+        add_if_any(&json, "identity", denial->identity);
         add_if_any(&json, "action", denial->action);
         add_if_any(&json, "resource", denial->resource);
         add_if_any(&json, "policy", denial->policy);

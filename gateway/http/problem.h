@@ -12,6 +12,7 @@
 /* What a denial says besides. Empty texts are left out. */
 struct sg_problem_denial {
     struct sg_str caller;
+    struct sg_str identity; /* how the caller was found */
     struct sg_str action;
     struct sg_str resource;
     struct sg_str policy;

@@ -40,6 +40,8 @@ enum { DIAGS_BYTES_MAX = 1 << 20, MESSAGE_RESOLVED = 100, LISTENERS_MAX = 64 };
 
 enum { ABORT_GRACE_SECONDS = 5 };
 
+enum { KEY_TICKS = 1000 / SG_LOOP_TICK_MS }; /* key files are looked at each second */
+
 enum phase { SERVING = 0, ANNOUNCED, STOPPED_ACCEPTING, ABORTED };
 
 struct supervisor {
@@ -48,6 +50,9 @@ struct supervisor {
     const struct sg_clock *clock;
     struct sg_log log;
     struct sg_snapshot *snapshot; /* what new leases are made of */
+    struct sg_issuers *issuers;   /* with keys younger than the snapshot's; NULL: none */
+    unsigned ticks;               /* since the key files were looked at */
+    bool keys_are_bad;            /* a changed key file was refused, and that was said */
     struct sg_loop *loop;
     struct sg_mailbox *mailbox;
     struct sg_resolver *resolver;
@@ -185,6 +190,9 @@ static void reload(struct supervisor *s)
         refuse_reload(s, &error);
         (void)sg_snapshot_unref(next);
     } else {
+        sg_issuers_free(s->issuers); /* it names settings of the snapshot before */
+        s->issuers = NULL;
+        s->keys_are_bad = false;
         (void)sg_snapshot_unref(s->snapshot);
         s->snapshot = next;
         s->reload_error = (struct sg_error){.status = SG_OK};
@@ -195,6 +203,68 @@ static void reload(struct supervisor *s)
                      SG_LOG_TEXT_FIELD("revision", s->snapshot->revision));
     }
     sg_diags_free(diags);
+}
+
+/* --- keys of token issuers -------------------------------------------------------------------- */
+
+/* Give each worker a verifier with new keys; all or none. */
+static enum sg_status hand_out_tokens(struct supervisor *s, const struct sg_issuers *issuers,
+                                      struct sg_error *reterr)
+{
+    struct sg_tokens **tokens = calloc(s->worker_count, sizeof(struct sg_tokens *));
+    if (tokens == NULL) {
+        return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
+    }
+    enum sg_status status = SG_OK;
+    for (size_t i = 0; i < s->worker_count && status == SG_OK; i++) {
+        tokens[i] = sg_tokens_new(issuers, reterr);
+        status = tokens[i] != NULL ? SG_OK : reterr->status;
+    }
+    for (size_t i = 0; i < s->worker_count; i++) {
+        if (status == SG_OK) {
+            sg_worker_post_tokens(s->workers[i], tokens[i]);
+        } else {
+            sg_tokens_free(tokens[i]);
+        }
+    }
+    free(tokens);
+    return status;
+}
+
+/* A key file has changed: take its keys, or keep the last good ones and say so once. */
+static void read_keys(struct supervisor *s)
+{
+    const struct sg_objects *settings = &s->snapshot->settings.token_issuers;
+    struct sg_error error = {.status = SG_OK};
+    struct sg_diags *diags = sg_diags_new();
+    struct sg_issuers *issuers =
+        diags != NULL ? sg_issuers_new(settings->items, settings->count, diags) : NULL;
+    if (issuers != NULL && hand_out_tokens(s, issuers, &error) == SG_OK) {
+        sg_issuers_free(s->issuers);
+        s->issuers = issuers;
+        s->keys_are_bad = false;
+        sg_log_event(&s->log, SG_LOG_INFO, "the keys of token issuers were read again",
+                     SG_LOG_NUMBER_FIELD("issuers", settings->count));
+    } else {
+        if (!s->keys_are_bad && diags != NULL) {
+            log_diags(&s->log, diags, "keys of a token issuer; the last good ones stay in use");
+        }
+        s->keys_are_bad = true;
+        sg_issuers_free(issuers);
+    }
+    sg_diags_free(diags);
+}
+
+static void look_at_keys(void *arg)
+{
+    struct supervisor *s = SG_CAST(struct supervisor, SUPERVISOR_MAGIC, arg);
+    const struct sg_issuers *issuers = s->issuers != NULL ? s->issuers : s->snapshot->issuers;
+    if (++s->ticks >= KEY_TICKS && s->phase == SERVING) {
+        s->ticks = 0;
+        if (sg_issuers_changed(issuers)) {
+            read_keys(s);
+        }
+    }
 }
 
 /* --- drain ------------------------------------------------------------------------------------ */
@@ -537,6 +607,7 @@ static enum sg_status start(struct supervisor *s, int *ret_exit, struct sg_error
         return status;
     }
     resolve_endpoints(s);
+    sg_loop_add_tick(s->loop, look_at_keys, s);
     const struct sg_admin_options admin = {
         .loop = s->loop, .listen_fd = s->admin_fd, .look = look, .arg = s};
     s->admin = sg_admin_new(&admin, reterr);
@@ -612,6 +683,7 @@ static enum sg_status stop(struct supervisor *s, bool served)
     free(s->socket_files);
     free(s->listen_fds);
     free(s->workers);
+    sg_issuers_free(s->issuers);
     (void)sg_snapshot_unref(s->snapshot);
     sg_memory_thread_done();
     return status;

@@ -20,10 +20,11 @@
 enum { WORKER_MAGIC = 0x5347574b };
 
 /* Messages to a worker; orders use their own values. */
-enum { MESSAGE_LEASE = 100, MESSAGE_RESOLVED };
+enum { MESSAGE_LEASE = 100, MESSAGE_TOKENS, MESSAGE_RESOLVED };
 
 struct order {
     struct sg_message message;
+    struct sg_tokens *tokens; /* of MESSAGE_TOKENS */
 };
 
 struct sg_worker {
@@ -116,6 +117,9 @@ static void on_message(void *arg, struct sg_message *message)
     case MESSAGE_LEASE:
         take_lease(worker, (struct sg_lease *)message);
         return; /* the lease owns the message */
+    case MESSAGE_TOKENS:
+        sg_exchanges_set_tokens(worker->exchanges, ((struct order *)message)->tokens);
+        break;
     case MESSAGE_RESOLVED:
         sg_exchanges_resolved(worker->exchanges);
         break;
@@ -278,24 +282,30 @@ void sg_worker_post_lease(struct sg_worker *worker, struct sg_lease *lease)
     sg_mailbox_post(worker->mailbox, &lease->message);
 }
 
-static void post(struct sg_worker *worker, int kind)
+static void post(struct sg_worker *worker, int kind, struct sg_tokens *tokens)
 {
     struct order *order = calloc(1, sizeof *order);
     if (order == NULL) {
         abort(); /* an order must arrive; a process without 16 bytes is at its end */
     }
     order->message.kind = kind;
+    order->tokens = tokens;
     sg_mailbox_post(worker->mailbox, &order->message);
+}
+
+void sg_worker_post_tokens(struct sg_worker *worker, struct sg_tokens *tokens)
+{
+    post(worker, MESSAGE_TOKENS, tokens);
 }
 
 void sg_worker_post_order(struct sg_worker *worker, enum sg_worker_order order)
 {
-    post(worker, (int)order);
+    post(worker, (int)order, NULL);
 }
 
 void sg_worker_post_resolved(struct sg_worker *worker)
 {
-    post(worker, MESSAGE_RESOLVED);
+    post(worker, MESSAGE_RESOLVED, NULL);
 }
 
 void sg_worker_join(struct sg_worker *worker)

@@ -58,6 +58,9 @@ struct sg_lease *sg_worker_prepare(struct sg_worker *worker, const struct sg_sna
                                    struct sg_error *reterr);
 void sg_worker_post_lease(struct sg_worker *worker, struct sg_lease *lease);
 
+/* Verify tokens with these keys from now on; taken. [supervisor] */
+void sg_worker_post_tokens(struct sg_worker *worker, struct sg_tokens *tokens);
+
 /* The steps of a drain, in this order. [supervisor] */
 enum sg_worker_order {
     SG_WORKER_ANNOUNCE = 1, /* answers say Connection: close */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "credential/credential.h"
 #include "identity/identity.h"
+#include "identity/issuers.h"
 #include "text/fields.h"
 
 struct sg_listener_tls_settings {
@@ -147,10 +148,10 @@ struct sg_settings {
     uint64_t workers;            /* 0: as many as processors */
     struct sg_objects listeners; /* struct sg_listener_settings */
     struct sg_admin_settings admin;
-    struct sg_objects services;    /* struct sg_service_settings */
-    struct sg_objects credentials; /* struct sg_credential_settings */
-    struct sg_objects callers;     /* struct sg_caller_settings */
-    const struct sg_yaml_node *token_issuers;
+    struct sg_objects services;      /* struct sg_service_settings */
+    struct sg_objects credentials;   /* struct sg_credential_settings */
+    struct sg_objects callers;       /* struct sg_caller_settings */
+    struct sg_objects token_issuers; /* struct sg_issuer_settings */
     struct sg_texts policies;
     int caller_credentials; /* enum sg_caller_credentials */
     int deny_detail;        /* enum sg_deny_detail */

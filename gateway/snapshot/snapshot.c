@@ -352,6 +352,37 @@ static void load_credentials(struct load *load)
     }
 }
 
+/* --- callers ---------------------------------------------------------------------------------- */
+
+static void check_issuer(struct load *load, const struct sg_match_jwt *match)
+{
+    const struct sg_objects *issuers = &load->snapshot->settings.token_issuers;
+    const struct sg_issuer_settings *items = issuers->items;
+    for (size_t i = 0; i < issuers->count; i++) {
+        if (items[i].issuer != NULL && strcmp(items[i].issuer, match->issuer) == 0) {
+            return;
+        }
+    }
+    struct sg_place place = sg_fields_place(match, "issuer");
+    sg_diags_error(load->diags, &place, "add it to token_issuers with its audience and jwks_file",
+                   "there is no token issuer \"%s\"", match->issuer);
+}
+
+static void load_callers(struct load *load)
+{
+    struct sg_snapshot *snapshot = load->snapshot;
+    const struct sg_objects *callers = &snapshot->settings.callers;
+    const struct sg_objects *issuers = &snapshot->settings.token_issuers;
+    const struct sg_caller_settings *items = callers->items;
+    snapshot->issuers = sg_issuers_new(issuers->items, issuers->count, load->diags);
+    for (size_t i = 0; i < callers->count; i++) {
+        if (items[i].match.jwt.issuer != NULL) {
+            check_issuer(load, &items[i].match.jwt);
+        }
+    }
+    snapshot->identity = sg_identity_compile(items, callers->count, &snapshot->arena, load->diags);
+}
+
 /* --- policies: checked against everything named before ---------------------------------------- */
 
 static bool has_action(const void *arg, struct sg_str pattern)
@@ -482,9 +513,7 @@ static void load_settings(struct load *load, const char *path)
     sg_listeners_load(snapshot, load->diags);
     load_services(load);
     load_credentials(load);
-    snapshot->identity =
-        sg_identity_compile(snapshot->settings.callers.items, snapshot->settings.callers.count,
-                            &snapshot->arena, load->diags);
+    load_callers(load);
     load_policies(load);
 }
 
@@ -499,6 +528,7 @@ static void snapshot_free(struct sg_snapshot *snapshot)
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         sg_tls_context_free(snapshot->listeners[i].tls);
     }
+    sg_issuers_free(snapshot->issuers);
     sg_arena_wipe(&snapshot->arena);
     free(snapshot);
 }
@@ -515,7 +545,8 @@ enum sg_status sg_snapshot_load(const char *path, enum sg_load_purpose purpose,
     sg_arena_init(&snapshot->arena, SNAPSHOT_BYTES_MAX);
     struct load load = {.snapshot = snapshot, .diags = diags, .clock = clock, .purpose = purpose};
     load_settings(&load, path);
-    bool whole = snapshot->identity != NULL && snapshot->policies != NULL;
+    bool whole =
+        snapshot->identity != NULL && snapshot->issuers != NULL && snapshot->policies != NULL;
     if (sg_diags_errors(diags) == 0 && !whole) {
         out_of_memory(&load);
     }

@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "credential/credential.h"
 #include "identity/identity.h"
+#include "identity/issuers.h"
 #include "model/upstream_spec.h"
 #include "policy/policy.h"
 #include "signing/signer.h"
@@ -50,6 +51,7 @@ struct sg_snapshot {
     struct sg_credential *credentials;
     size_t credential_count;
     const struct sg_identity *identity;
+    struct sg_issuers *issuers; /* with their keys as they were when the configuration was loaded */
     const struct sg_policy_set *policies;
     struct sg_str revision; /* first 12 hex digits of the SHA-256 of the configuration file */
     struct sg_str path;     /* of that file */

@@ -79,3 +79,37 @@ bool sg_hex_decode(struct sg_str s, unsigned char *bytes, size_t size)
     }
     return true;
 }
+
+/* The six bits of a character, or -1. */
+static int base64url_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+bool sg_base64url_decode(struct sg_buf *out, struct sg_str s)
+{
+    unsigned bits = 0, count = 0; /* not written yet */
+    for (size_t i = 0; i < s.n; i++) {
+        int value = base64url_value(s.p[i]);
+        if (value < 0) {
+            return false;
+        }
+        bits = bits << 6 | (unsigned)value;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            sg_buf_add_char(out, (char)(bits >> count));
+            bits &= (1u << count) - 1;
+        }
+    }
+    return count < 6 && bits == 0 && !sg_buf_failed(out);
+}

@@ -1,5 +1,6 @@
 /*
- * Percent-encoding (RFC 3986 section 2.1; unreserved: ALPHA DIGIT - . _ ~), hex and base64. [any]
+ * Percent-encoding (RFC 3986 section 2.1; unreserved: ALPHA DIGIT - . _ ~), hex and base64url.
+ * [any]
  */
 #ifndef SG_TEXT_ENCODE_H
 #define SG_TEXT_ENCODE_H
@@ -27,5 +28,12 @@ int sg_hex_value(char c);
 
 /* Read pairs of hex digits into bytes[size]; false unless s is exactly that long and all hex. */
 bool sg_hex_decode(struct sg_str s, unsigned char *bytes, size_t size);
+
+/*
+ * Append what base64url without padding stands for (RFC 4648 section 5). False: a character of
+ * another alphabet, a length that no bytes have, bits behind the last byte that are not zero (so
+ * that there is one text for each value), or no room.
+ */
+SG_MUST_CHECK bool sg_base64url_decode(struct sg_buf *out, struct sg_str s);
 
 #endif

@@ -15,6 +15,8 @@ EXTRA_DIST += \
 	tests/config/bad/environment.yaml \
 	tests/config/bad/five-mistakes.expected \
 	tests/config/bad/five-mistakes.yaml \
+	tests/config/bad/listeners.expected \
+	tests/config/bad/listeners.yaml \
 	tests/config/bad/not-built.expected \
 	tests/config/bad/not-built.yaml \
 	tests/config/bad/tab.expected \

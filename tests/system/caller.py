@@ -59,16 +59,23 @@ def render(method, target, headers=(), body=None, host="gateway.internal"):
 
 
 class Caller:
-    """One connection. address is "host:port"; source the address to call from."""
+    """One connection. address is "host:port" or "unix:PATH"; source the address to call from; tls a
+    client's context, session one of its earlier sessions."""
 
-    def __init__(self, address, source=None, tls=None):
-        host, _, port = address.rpartition(":")
-        self.socket = socket.create_connection(
-            (host.strip("[]"), int(port)), timeout=LIMIT_SECONDS,
-            source_address=(source, 0) if source else None)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, address, source=None, tls=None, session=None):
+        if address.startswith("unix:"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(LIMIT_SECONDS)
+            self.socket.connect(address[len("unix:"):])
+        else:
+            host, _, port = address.rpartition(":")
+            self.socket = socket.create_connection(
+                (host.strip("[]"), int(port)), timeout=LIMIT_SECONDS,
+                source_address=(source, 0) if source else None)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname=host)
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost",
+                                          session=session)
         self.buffer = b""
 
     def __enter__(self):
@@ -98,7 +105,7 @@ class Caller:
     def _more(self):
         try:
             data = self.socket.recv(65536)
-        except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             data = b""
         self.buffer += data
         return bool(data)

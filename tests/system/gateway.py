@@ -96,7 +96,8 @@ class Gateway:
         self.process = None
         self.log = []      # the parsed lines
         self.noise = []    # lines that are no JSON
-        self.address = None
+        self.address = None      # of the first listener
+        self.addresses = []      # of all, in order
         self.admin_address = None
         self._log_ended = threading.Event()
         self._seen = 0
@@ -164,8 +165,10 @@ class Gateway:
         self.write()
         self.spawn(prepare)
         self.wait_log("ready")
+        self.addresses = []
         for line in self.log:
             if line["message"] == "listening" and line["kind"] == "gateway":
+                self.addresses.append(line["address"])
                 self.address = self.address or line["address"]
             elif line["message"] == "listening" and line["kind"] == "admin":
                 self.admin_address = line["address"]

@@ -15,5 +15,9 @@ EXTRA_DIST += \
 	tests/system/test_reload.py \
 	tests/system/test_sandbox.py \
 	tests/system/test_scaffold.py \
+	tests/system/test_limits.py \
 	tests/system/test_start.py \
+	tests/system/test_tls_listener.py \
+	tests/system/test_tokens.py \
+	tests/system/test_unix_listener.py \
 	tests/system/test_upstream_tls.py

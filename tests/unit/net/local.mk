@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/unit/net/test_mailbox \
 	tests/unit/net/test_relay \
 	tests/unit/net/test_resolver \
+	tests/unit/net/test_sources \
 	tests/unit/net/test_stream \
 	tests/unit/net/test_upstream
 tests_unit_net_test_answer_SOURCES = tests/unit/net/test_answer.c
@@ -22,6 +23,8 @@ tests_unit_net_test_relay_SOURCES = tests/unit/net/test_relay.c
 tests_unit_net_test_relay_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
 tests_unit_net_test_resolver_SOURCES = tests/unit/net/test_resolver.c
 tests_unit_net_test_resolver_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
+tests_unit_net_test_sources_SOURCES = tests/unit/net/test_sources.c
+tests_unit_net_test_sources_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
 tests_unit_net_test_stream_SOURCES = tests/unit/net/test_stream.c
 tests_unit_net_test_stream_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
 tests_unit_net_test_upstream_SOURCES = tests/unit/net/test_upstream.c tests/unit/net/cloud.h
