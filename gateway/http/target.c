@@ -101,9 +101,10 @@ bool sg_host_name(struct sg_str host, struct sg_str *ret)
             return false;
         }
     }
-    uint64_t port;
-    if (rest.n > 0 && (rest.p[0] != ':' || rest.n > sizeof ":65535" - 1 ||
-                       !sg_str_to_u64(sg_str_slice(rest, 1, rest.n), UINT16_MAX, &port))) {
+    uint64_t port; /* any digits, even none (RFC 3986 section 3.2.3) */
+    if (rest.n > 0 &&
+        (rest.p[0] != ':' ||
+         (rest.n > 1 && !sg_str_to_u64(sg_str_slice(rest, 1, rest.n), UINT16_MAX, &port)))) {
         return false;
     }
     *ret = name;
