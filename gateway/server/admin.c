@@ -26,13 +26,15 @@ struct sg_admin {
     struct evhttp *http;
 };
 
-static void answer(struct evhttp_request *request, int status, const char *reason,
+static const char json_type[] = "application/json";
+
+static void answer(struct evhttp_request *request, int status, const char *reason, const char *type,
                    const struct sg_buf *body)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct evbuffer *content = evbuffer_new();
     if (content == NULL || sg_buf_failed(body) || evbuffer_add(content, body->p, body->n) != 0 ||
-        evhttp_add_header(headers, "Content-Type", "application/json") != 0 ||
+        evhttp_add_header(headers, "Content-Type", type) != 0 ||
         evhttp_add_header(headers, "Cache-Control", "no-store") != 0) {
         evhttp_send_error(request, HTTP_INTERNAL, NULL);
     } else {
@@ -47,7 +49,12 @@ static void healthz(struct sg_admin *admin, struct evhttp_request *request, stru
 {
     (void)admin;
     sg_buf_add_text(body, "{\"status\":\"alive\"}\n");
-    answer(request, HTTP_OK, "OK", body);
+    answer(request, HTTP_OK, "OK", json_type, body);
+}
+
+static bool is_ready(const struct sg_readiness *now)
+{
+    return now->audit && now->credentials && !now->draining;
 }
 
 static void readyz(struct sg_admin *admin, struct evhttp_request *request, struct sg_buf *body)
@@ -55,7 +62,7 @@ static void readyz(struct sg_admin *admin, struct evhttp_request *request, struc
     struct sg_readiness now = {.draining = false};
     struct sg_json json;
     admin->options.look(admin->options.arg, &now);
-    bool ready = now.audit && now.credentials && !now.draining;
+    bool ready = is_ready(&now);
     sg_json_init(&json, body);
     sg_json_begin_object(&json, NULL);
     sg_json_bool(&json, "ready", ready);
@@ -79,7 +86,16 @@ static void readyz(struct sg_admin *admin, struct evhttp_request *request, struc
     }
     sg_json_end_object(&json);
     sg_buf_add_char(body, '\n');
-    answer(request, ready ? HTTP_OK : HTTP_SERVUNAVAIL, ready ? "OK" : "Service Unavailable", body);
+    answer(request, ready ? HTTP_OK : HTTP_SERVUNAVAIL, ready ? "OK" : "Service Unavailable",
+           json_type, body);
+}
+
+static void metrics(struct sg_admin *admin, struct evhttp_request *request, struct sg_buf *body)
+{
+    struct sg_readiness now = {.draining = false};
+    admin->options.look(admin->options.arg, &now);
+    admin->options.print_metrics(admin->options.arg, &now, is_ready(&now), body);
+    answer(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", body);
 }
 
 void sg_version_json(struct sg_buf *out)
@@ -107,7 +123,7 @@ static void version(struct sg_admin *admin, struct evhttp_request *request, stru
     (void)admin;
     sg_version_json(body);
     sg_buf_add_char(body, '\n');
-    answer(request, HTTP_OK, "OK", body);
+    answer(request, HTTP_OK, "OK", json_type, body);
 }
 
 static const struct {
@@ -116,6 +132,7 @@ static const struct {
 } routes[] = {
     {"/healthz", healthz},
     {"/readyz", readyz},
+    {"/metrics", metrics},
     {"/version", version},
 };
 
@@ -129,7 +146,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     sg_buf_init(&body, ANSWER_BYTES_MAX);
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         sg_buf_add_text(&body, "{\"error\":\"only GET is built yet on the admin listener\"}\n");
-        answer(request, HTTP_BADMETHOD, "Method Not Allowed", &body);
+        answer(request, HTTP_BADMETHOD, "Method Not Allowed", json_type, &body);
         sg_buf_done(&body);
         return;
     }
@@ -140,8 +157,9 @@ static void on_request(struct evhttp_request *request, void *arg)
             return;
         }
     }
-    sg_buf_add_text(&body, "{\"error\":\"not found; there are /healthz, /readyz and /version\"}\n");
-    answer(request, HTTP_NOTFOUND, "Not Found", &body);
+    sg_buf_add_text(
+        &body, "{\"error\":\"not found; there are /healthz, /readyz, /metrics and /version\"}\n");
+    answer(request, HTTP_NOTFOUND, "Not Found", json_type, &body);
     sg_buf_done(&body);
 }
 

@@ -1,7 +1,7 @@
 /*
- * The admin listener: /healthz, /readyz and /version over evhttp used the ordinary way, on the
- * supervisor's loop. Liveness looks at nothing; readiness looks at disk and keys, never at the
- * cloud. POST and everything else is refused. [supervisor]
+ * The admin listener: /healthz, /readyz, /metrics and /version over evhttp used the ordinary way,
+ * on the supervisor's loop. Liveness looks at nothing; readiness looks at disk and keys, never at
+ * the cloud. POST and everything else is refused. [supervisor]
  */
 #ifndef SG_SERVER_ADMIN_H
 #define SG_SERVER_ADMIN_H
@@ -28,6 +28,9 @@ struct sg_admin_options {
     struct sg_loop *loop;
     int listen_fd; /* bound, listening, non-blocking; taken over */
     void (*look)(void *arg, struct sg_readiness *ret); /* texts are borrowed until the next call */
+    /* Append the metrics in Prometheus' text format. */
+    void (*print_metrics)(void *arg, const struct sg_readiness *now, bool ready,
+                          struct sg_buf *out);
     void *arg;
 };
 

@@ -3,6 +3,8 @@ libsggate_a_SOURCES += \
 	gateway/server/admin.h \
 	gateway/server/privilege.c \
 	gateway/server/privilege.h \
+	gateway/server/stats.c \
+	gateway/server/stats.h \
 	gateway/server/supervisor.c \
 	gateway/server/supervisor.h \
 	gateway/server/worker.c \

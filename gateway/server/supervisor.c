@@ -405,6 +405,17 @@ static void look(void *arg, struct sg_readiness *ret)
     }
 }
 
+static void print_metrics(void *arg, const struct sg_readiness *now, bool ready, struct sg_buf *out)
+{
+    struct supervisor *s = SG_CAST(struct supervisor, SUPERVISOR_MAGIC, arg);
+    const struct sg_worker_stats **stats = calloc(s->worker_count, sizeof(void *));
+    for (size_t i = 0; stats != NULL && i < s->worker_count; i++) {
+        stats[i] = sg_worker_stats(s->workers[i]);
+    }
+    sg_stats_print(out, stats, stats != NULL ? s->worker_count : 0, now->audit_state, ready);
+    free(stats);
+}
+
 /* --- start ------------------------------------------------------------------------------------ */
 
 static int load(struct supervisor *s)
@@ -608,8 +619,11 @@ static enum sg_status start(struct supervisor *s, int *ret_exit, struct sg_error
     }
     resolve_endpoints(s);
     sg_loop_add_tick(s->loop, look_at_keys, s);
-    const struct sg_admin_options admin = {
-        .loop = s->loop, .listen_fd = s->admin_fd, .look = look, .arg = s};
+    const struct sg_admin_options admin = {.loop = s->loop,
+                                           .listen_fd = s->admin_fd,
+                                           .look = look,
+                                           .print_metrics = print_metrics,
+                                           .arg = s};
     s->admin = sg_admin_new(&admin, reterr);
     if (s->admin == NULL) {
         return reterr->status;

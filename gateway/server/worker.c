@@ -42,6 +42,7 @@ struct sg_worker {
     bool started;
     bool joined;
     struct sg_error error;
+    struct sg_worker_stats stats;
     bool draining; /* IDLE is to be posted when nothing is in flight */
 };
 
@@ -81,6 +82,17 @@ static void journal_moved(void *arg)
 {
     struct sg_worker *worker = SG_CAST(struct sg_worker, WORKER_MAGIC, arg);
     sg_exchanges_recorded(worker->exchanges);
+}
+
+static void publish(void *arg)
+{
+    struct sg_worker *worker = SG_CAST(struct sg_worker, WORKER_MAGIC, arg);
+    sg_stats_publish(&worker->stats, worker->front);
+}
+
+const struct sg_worker_stats *sg_worker_stats(const struct sg_worker *worker)
+{
+    return &worker->stats;
 }
 
 /* At each tick of a drain: tell the supervisor when the last one is through. */
@@ -200,6 +212,7 @@ static enum sg_status build(struct sg_worker *worker, struct sg_error *reterr)
     sg_exchanges_set_lease(worker->exchanges, lease);
     sg_mailbox_set_on_wake(worker->mailbox, journal_moved, worker);
     sg_loop_set_before_sleep(worker->loop, hand_over, worker);
+    sg_loop_add_tick(worker->loop, publish, worker);
     sg_loop_add_tick(worker->loop, look_whether_idle, worker);
     return SG_OK;
 }

@@ -13,6 +13,7 @@
 #include "net/gate.h"
 #include "net/resolver.h"
 #include "net/sources.h"
+#include "server/stats.h"
 
 struct sg_worker;
 
@@ -72,6 +73,9 @@ void sg_worker_post_order(struct sg_worker *worker, enum sg_worker_order order);
 
 /* The resolver has news. [any thread] */
 void sg_worker_post_resolved(struct sg_worker *worker);
+
+/* Its figures, published once a tick; valid as long as the worker. [any] */
+const struct sg_worker_stats *sg_worker_stats(const struct sg_worker *worker);
 
 /* Wait for the thread: after QUIT, or before start. [supervisor] */
 void sg_worker_join(struct sg_worker *worker);

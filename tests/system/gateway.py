@@ -273,6 +273,13 @@ class Gateway:
         with Caller(self.admin_address) as caller:
             return caller.request("GET", path)
 
+    def metric(self, name):
+        """The value of one sample of /metrics, by its name with labels."""
+        for line in self.admin("/metrics").body.decode().splitlines():
+            if line.rpartition(" ")[0] == name:
+                return float(line.rpartition(" ")[2])
+        raise AssertionError(f"no metric {name}")
+
     def records(self):
         """Every whole record of the audit directory, in order."""
         found = []

@@ -16,6 +16,7 @@ EXTRA_DIST += \
 	tests/system/test_sandbox.py \
 	tests/system/test_scaffold.py \
 	tests/system/test_limits.py \
+	tests/system/test_metrics.py \
 	tests/system/test_start.py \
 	tests/system/test_tls_listener.py \
 	tests/system/test_tokens.py \

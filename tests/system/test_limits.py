@@ -21,6 +21,8 @@ def test_connections_of_one_address(new_gateway, cloud):
         assert answer.header("Retry-After") is not None
         fourth.assert_closed()
     record = gateway.wait_record(event="rejected")
+    until(lambda: gateway.metric(
+        'signgate_connections_refused_total{reason="connections_per_source"}') == 1, "the metric")
     assert record["reason"] == "SIGNGATE.Busy"
     assert record["source_ip"] == PLAYOUT
     assert gateway.ask("DELETE", DELETE, source=source(PLAYOUT, 7)).status == 200
@@ -98,6 +100,7 @@ def test_no_descriptor_is_left(new_gateway, cloud):
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
     for caller in held:
         caller.close()
+    assert gateway.metric('signgate_accept_paused_total{reason="descriptors"}') > 0
     until(lambda: gateway.ask("DELETE", DELETE, source=OPERATIONS).status == 200,
           "service again")
 
