@@ -27,3 +27,22 @@ void sg_privilege_drop(struct sg_log *log)
                      SG_LOG_NUMBER_FIELD("uid", 0));
     }
 }
+
+void sg_privilege_raise_files(uint64_t needed, struct sg_log *log)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed) {
+        sg_log_event(
+            log, SG_LOG_WARN,
+            "fewer files may be open than limits.connections and the pools can use; callers "
+            "beyond are answered 503; raise LimitNOFILE or lower limits.connections",
+            SG_LOG_NUMBER_FIELD("needed", (int64_t)needed),
+            SG_LOG_NUMBER_FIELD("limit", (int64_t)limit.rlim_cur));
+    }
+}

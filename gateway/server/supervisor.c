@@ -559,6 +559,17 @@ static enum sg_status make_workers(struct supervisor *s, struct sg_error *reterr
     return SG_OK;
 }
 
+/* Connections of both sides at once, and what the program itself has open. */
+static uint64_t descriptors_needed(const struct supervisor *s)
+{
+    enum { OWN = 64, PER_WORKER = 8 };
+    uint64_t needed = OWN + s->snapshot->settings.limits.connections + PER_WORKER * s->worker_count;
+    for (size_t i = 0; i < s->snapshot->service_count; i++) {
+        needed += s->worker_count * s->snapshot->services[i].upstream.max_connections;
+    }
+    return needed;
+}
+
 static enum sg_status watch_signals(struct supervisor *s, struct sg_error *reterr)
 {
     static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1};
@@ -715,6 +726,7 @@ int sg_supervisor_run(const struct sg_supervisor_options *options)
         return status;
     }
     sg_privilege_drop(&s->log);
+    sg_privilege_raise_files(descriptors_needed(s), &s->log);
     sg_memory_install();
     /* Threads made from here on leave signals to this one. */
     (void)sigfillset(&handled);

@@ -114,3 +114,13 @@ def _cpu_ticks(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
         fields = file.read().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def test_few_files_are_a_warning_and_more_are_asked_for(new_gateway, cloud):
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (80, 300))
+    gateway = new_gateway(cloud).start(few)
+    line = next(line for line in gateway.log if "fewer files may be open" in line["message"])
+    assert line["limit"] == 300
+    assert line["needed"] > 10000
+    assert resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE)[0] == 300
