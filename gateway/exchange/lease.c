@@ -98,7 +98,7 @@ void sg_lease_unuse(struct sg_lease *lease)
     SG_ASSERT(lease->uses > 0);
     lease->uses--;
     if (lease->uses == 0 && lease->retired) {
-        sg_loop_defer_free(lease->owner.loop, lease, give_back);
+        sg_loop_defer(lease->owner.loop, &lease->returning, lease, give_back);
     }
 }
 
@@ -107,6 +107,6 @@ void sg_lease_retire(struct sg_lease *lease)
     SG_ASSERT(!lease->retired);
     lease->retired = true;
     if (lease->uses == 0) {
-        sg_loop_defer_free(lease->owner.loop, lease, give_back);
+        sg_loop_defer(lease->owner.loop, &lease->returning, lease, give_back);
     }
 }

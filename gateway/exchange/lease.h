@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "identity/tokens.h"
+#include "net/loop.h"
 #include "net/mailbox.h"
 #include "net/resolver.h"
 #include "net/upstream.h"
@@ -41,6 +42,7 @@ struct sg_lease {
     struct sg_upstream_pool **pools; /* one for each service; NULL: not made yet */
     size_t uses;                     /* exchanges that hold it */
     bool retired;                    /* takes no new exchange */
+    struct sg_deferred returning;    /* to the supervisor */
     struct sg_lease_owner owner;
 };
 

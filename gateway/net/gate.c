@@ -87,7 +87,7 @@ void sg_gate_close(struct sg_gate *gate)
         sg_sources_leave(front->sources, &gate->peer.address);
     }
     sg_front_count_out(front);
-    sg_loop_defer_free(front->loop, gate, sg_gate_free);
+    sg_loop_defer(front->loop, &gate->ending, gate, sg_gate_free);
     if (context != NULL) {
         front->counts.gone++;
         front->handlers.on_gone(context);

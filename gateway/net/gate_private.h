@@ -57,6 +57,7 @@ struct sg_gate {
     struct listener *listener;   /* that accepted it */
     struct sg_gate *next, *prev; /* in the front's list of all, or of the fresh ones */
     struct sg_deadline deadline;
+    struct sg_deferred ending; /* the memory goes */
     struct sg_stream stream;
     struct bufferevent *bufferevent;  /* one reference is ours, until the end */
     struct evhttp_connection *evhttp; /* known from the first request on */

@@ -15,12 +15,6 @@
 
 enum { LOOP_MAGIC = 0x53474c50, TICKS_MAX = 8 };
 
-struct deferred {
-    struct deferred *next;
-    void *object;
-    void (*free_fn)(void *object);
-};
-
 struct hook {
     void (*fn)(void *arg);
     void *arg;
@@ -36,8 +30,8 @@ struct sg_loop {
     struct hook ticks[TICKS_MAX];
     size_t tick_count;
     struct sg_deadline_list *lists;
-    struct deferred *deferred; /* oldest first */
-    struct deferred **deferred_end;
+    struct sg_deferred *deferred; /* oldest first */
+    struct sg_deferred **deferred_end;
     bool stopped;
 };
 
@@ -109,15 +103,16 @@ failed:
 
 void sg_loop_run_deferred(struct sg_loop *loop)
 {
-    /* What is freed may defer more: go on until nothing is left. */
+    /* What is called may defer more, itself too: go on until nothing is left. */
     while (loop->deferred != NULL) {
-        struct deferred *first = loop->deferred;
+        struct sg_deferred *first = loop->deferred;
+        void (*fn)(void *object) = first->fn;
         loop->deferred = first->next;
         if (loop->deferred == NULL) {
             loop->deferred_end = &loop->deferred;
         }
-        first->free_fn(first->object);
-        free(first);
+        first->fn = NULL;
+        fn(first->object); /* may free the object, and first with it */
     }
 }
 
@@ -182,13 +177,15 @@ void sg_loop_stop(struct sg_loop *loop)
     (void)event_base_loopbreak(loop->base);
 }
 
-void sg_loop_defer_free(struct sg_loop *loop, void *object, void (*free_fn)(void *object))
+void sg_loop_defer(struct sg_loop *loop, struct sg_deferred *deferred, void *object,
+                   void (*fn)(void *object))
 {
-    struct deferred *last = malloc(sizeof *last);
-    SG_ASSERT(last != NULL); /* 24 bytes: freeing now would pull the ground from under a caller */
-    *last = (struct deferred){.object = object, .free_fn = free_fn};
-    *loop->deferred_end = last;
-    loop->deferred_end = &last->next;
+    if (deferred->fn != NULL) {
+        return;
+    }
+    *deferred = (struct sg_deferred){.object = object, .fn = fn};
+    *loop->deferred_end = deferred;
+    loop->deferred_end = &deferred->next;
 }
 
 void sg_deadline_list_init(struct sg_deadline_list *list, struct sg_loop *loop, int64_t span_ms,

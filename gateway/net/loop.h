@@ -37,8 +37,20 @@ void sg_loop_add_tick(struct sg_loop *loop, void (*fn)(void *arg), void *arg);
 void sg_loop_run(struct sg_loop *loop);
 void sg_loop_stop(struct sg_loop *loop);
 
-/* Call free_fn(object) when the present callback has returned; late events may still name it. */
-void sg_loop_defer_free(struct sg_loop *loop, void *object, void (*free_fn)(void *object));
+/*
+ * Work that waits until no callback is on the stack: freeing an object that late events may still
+ * name, telling somebody who must not be called from here. It lives in the object it is about, so
+ * that deferring cannot fail.
+ */
+struct sg_deferred {
+    struct sg_deferred *next;
+    void *object;
+    void (*fn)(void *object); /* NULL: not deferred */
+};
+
+/* Call fn(object) when the present callback has returned. What is deferred already stays so. */
+void sg_loop_defer(struct sg_loop *loop, struct sg_deferred *deferred, void *object,
+                   void (*fn)(void *object));
 
 /* Run what is deferred now; nothing of the loop may be on the stack. */
 void sg_loop_run_deferred(struct sg_loop *loop);

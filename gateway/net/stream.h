@@ -4,7 +4,7 @@
  * descriptor; WANT_READ and WANT_WRITE are crossed over to the other event. [the loop's thread]
  *
  * A struct sg_stream is embedded in its owner (gate, upstream connection). Callbacks may close the
- * stream; the owner's memory must then live until the callback has returned (sg_loop_defer_free).
+ * stream; the owner's memory must then live until the callback has returned (sg_loop_defer).
  */
 #ifndef SG_NET_STREAM_H
 #define SG_NET_STREAM_H

@@ -76,6 +76,7 @@ struct sg_upstream_call {
     void *context;
     struct connection *connection; /* NULL: waits, or has failed */
     struct sg_deadline queued;
+    struct sg_deferred telling; /* that it has failed */
     bool retried;
     bool sent; /* a byte may have reached the cloud */
     /* once it has failed */
@@ -92,7 +93,8 @@ struct connection {
     struct sg_upstream_call *call; /* NULL: IDLE or CLOSED */
     struct sg_stream stream;
     struct sg_deadline deadline;
-    uint64_t requests; /* sent on this connection */
+    struct sg_deferred looking, ending; /* after a failed write; the memory goes */
+    uint64_t requests;                  /* sent on this connection */
     /* opening */
     size_t first_address;
     size_t tried;
@@ -124,7 +126,7 @@ struct sg_upstream_pool {
     struct sg_deadline_list queue_deadlines;
     size_t first_address; /* where the next connection begins among the addresses */
     bool pumping;
-    bool pump_posted;
+    struct sg_deferred pumping_later, ending;
     bool retired; /* no new calls; gone with the last one */
     bool gone;    /* closed; only memory that waits for the loop */
     struct sg_upstream_counts counts;
@@ -202,7 +204,7 @@ static void close_connection(struct connection *connection)
     sg_stream_close(&connection->stream);
     move(connection, CLOSED);
     pool->connections--;
-    sg_loop_defer_free(pool->loop, connection, connection_free);
+    sg_loop_defer(pool->loop, &connection->ending, connection, connection_free);
 }
 
 /* --- the ends of a call ----------------------------------------------------------------------- */
@@ -224,7 +226,7 @@ static void pool_close(struct sg_upstream_pool *pool)
     sg_deadline_list_done(&pool->idle_deadlines);
     sg_deadline_list_done(&pool->queue_deadlines);
     sg_buf_wipe(&pool->out);
-    sg_loop_defer_free(pool->loop, pool, pool_memory_free);
+    sg_loop_defer(pool->loop, &pool->ending, pool, pool_memory_free);
 }
 
 static void call_free(struct sg_upstream_call *call)
@@ -271,7 +273,7 @@ static void fail_call(struct sg_upstream_call *call, enum sg_refusal refusal, bo
     call->sent = sent;
     (void)vsnprintf(call->detail, sizeof call->detail, format, args);
     TAILQ_INSERT_TAIL(&call->pool->failed, call, link);
-    sg_loop_defer_free(call->pool->loop, call, tell_failed_later);
+    sg_loop_defer(call->pool->loop, &call->telling, call, tell_failed_later);
 }
 
 static void SG_PRINTF(4, 5) fail_waiting(struct sg_upstream_call *call, enum sg_refusal refusal,
@@ -427,7 +429,7 @@ static void write_failed(struct connection *connection)
 {
     connection->write_failed = true;
     sg_buf_wipe(&connection->out);
-    sg_loop_defer_free(connection->pool->loop, connection, look_after_write);
+    sg_loop_defer(connection->pool->loop, &connection->looking, connection, look_after_write);
 }
 
 static void on_writable(void *owner)
@@ -616,7 +618,6 @@ static void pump(struct sg_upstream_pool *pool)
 static void pump_later(void *object)
 {
     struct sg_upstream_pool *pool = SG_CAST(struct sg_upstream_pool, POOL_MAGIC, object);
-    pool->pump_posted = false;
     if (!pool->gone) {
         pump(pool);
     }
@@ -625,9 +626,8 @@ static void pump_later(void *object)
 /* A connection or a place for one has become free: serve those who wait, after this callback. */
 static void post_pump(struct sg_upstream_pool *pool)
 {
-    if (!pool->pump_posted && !TAILQ_EMPTY(&pool->waiting)) {
-        pool->pump_posted = true;
-        sg_loop_defer_free(pool->loop, pool, pump_later);
+    if (!TAILQ_EMPTY(&pool->waiting)) {
+        sg_loop_defer(pool->loop, &pool->pumping_later, pool, pump_later);
     }
 }
 
@@ -972,7 +972,7 @@ void sg_upstream_resume(struct sg_upstream_call *call)
     }
     sg_stream_resume(&connection->stream);
     if (connection->write_failed) {
-        sg_loop_defer_free(connection->pool->loop, connection, look_after_write);
+        sg_loop_defer(connection->pool->loop, &connection->looking, connection, look_after_write);
     }
 }
 

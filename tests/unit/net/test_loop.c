@@ -185,6 +185,7 @@ static void a_list_that_is_done_is_looked_at_no_more(void **state)
  */
 
 struct parcel {
+    struct sg_deferred deferred;
     struct bench *bench;
     struct parcel *next; /* deferred when this one is freed */
     char name;
@@ -195,7 +196,7 @@ static void free_parcel(void *object)
     struct parcel *parcel = object;
     note(parcel->bench, parcel->name);
     if (parcel->next != NULL) {
-        sg_loop_defer_free(parcel->bench->loop, parcel->next, free_parcel);
+        sg_loop_defer(parcel->bench->loop, &parcel->next->deferred, parcel->next, free_parcel);
     }
 }
 
@@ -205,8 +206,8 @@ static void what_is_deferred_is_freed_in_order_and_what_that_defers_too(void **s
     struct parcel third = {.bench = bench, .name = '3'};
     struct parcel first = {.bench = bench, .name = '1', .next = &third};
     struct parcel second = {.bench = bench, .name = '2'};
-    sg_loop_defer_free(bench->loop, &first, free_parcel);
-    sg_loop_defer_free(bench->loop, &second, free_parcel);
+    sg_loop_defer(bench->loop, &first.deferred, &first, free_parcel);
+    sg_loop_defer(bench->loop, &second.deferred, &second, free_parcel);
     assert_string_equal(bench->names, "");
     sg_loop_run_deferred(bench->loop);
     assert_string_equal(bench->names, "123");
@@ -214,12 +215,25 @@ static void what_is_deferred_is_freed_in_order_and_what_that_defers_too(void **s
     assert_string_equal(bench->names, "123");
 }
 
+static void what_is_deferred_twice_is_called_once(void **state)
+{
+    struct bench *bench = *state;
+    struct parcel parcel = {.bench = bench, .name = '1'};
+    sg_loop_defer(bench->loop, &parcel.deferred, &parcel, free_parcel);
+    sg_loop_defer(bench->loop, &parcel.deferred, &parcel, free_parcel);
+    sg_loop_run_deferred(bench->loop);
+    assert_string_equal(bench->names, "1");
+    sg_loop_defer(bench->loop, &parcel.deferred, &parcel, free_parcel); /* it may be again */
+    sg_loop_run_deferred(bench->loop);
+    assert_string_equal(bench->names, "11");
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct parcel *parcel = arg;
     (void)fd;
     (void)what;
-    sg_loop_defer_free(parcel->bench->loop, parcel, free_parcel);
+    sg_loop_defer(parcel->bench->loop, &parcel->deferred, parcel, free_parcel);
     note(parcel->bench, 'e'); /* still there: freed only when this has returned */
     sg_loop_stop(parcel->bench->loop);
 }
@@ -246,7 +260,7 @@ static void a_loop_that_is_freed_frees_what_is_deferred(void **state)
 {
     struct bench *bench = *state;
     struct parcel parcel = {.bench = bench, .name = 'f'};
-    sg_loop_defer_free(bench->loop, &parcel, free_parcel);
+    sg_loop_defer(bench->loop, &parcel.deferred, &parcel, free_parcel);
     sg_loop_free(bench->loop);
     bench->loop = NULL;
     assert_string_equal(bench->names, "f");
@@ -275,6 +289,8 @@ int main(void)
         TEST(a_span_of_nothing_never_expires_and_a_changed_one_counts),
         TEST(a_list_that_is_done_is_looked_at_no_more),
         TEST(what_is_deferred_is_freed_in_order_and_what_that_defers_too),
+        TEST(what_is_deferred_twice_is_called_once),
+        TEST(what_is_deferred_twice_is_called_once),
         TEST(a_turn_is_hand_over_then_callbacks_then_what_they_gave_up),
         TEST(a_loop_that_is_freed_frees_what_is_deferred),
         TEST(the_coarse_clock_moves_with_the_passes_only),
