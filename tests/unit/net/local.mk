@@ -4,6 +4,7 @@ check_PROGRAMS += \
 	tests/unit/net/test_listener \
 	tests/unit/net/test_loop \
 	tests/unit/net/test_mailbox \
+	tests/unit/net/test_memory \
 	tests/unit/net/test_relay \
 	tests/unit/net/test_resolver \
 	tests/unit/net/test_sources \
@@ -19,6 +20,9 @@ tests_unit_net_test_loop_SOURCES = tests/unit/net/test_loop.c
 tests_unit_net_test_loop_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
 tests_unit_net_test_mailbox_SOURCES = tests/unit/net/test_mailbox.c
 tests_unit_net_test_mailbox_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
+tests_unit_net_test_memory_SOURCES = tests/unit/net/test_memory.c
+tests_unit_net_test_memory_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
+tests_unit_net_test_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 tests_unit_net_test_relay_SOURCES = tests/unit/net/test_relay.c
 tests_unit_net_test_relay_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
 tests_unit_net_test_resolver_SOURCES = tests/unit/net/test_resolver.c
