@@ -302,6 +302,7 @@ static void accept_failed(struct evconnlistener *listener, void *evhttp_arg)
 static void on_tick(void *arg)
 {
     struct sg_front *front = SG_CAST(struct sg_front, FRONT_MAGIC, arg);
+    sg_memory_restore();
     if ((front->paused & PAUSED_BY_MEMORY) != 0 && sg_memory_ok()) {
         bool ready = true;
         for (size_t i = 0; i < front->listener_count; i++) {

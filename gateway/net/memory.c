@@ -36,7 +36,7 @@ struct pool {
     struct header *free[CLASSES];
     char *at, *end; /* of the newest slab */
     struct slab *slabs;
-    char *rescue;         /* RESCUE_BYTES, made with the first slab */
+    struct slab *rescue;  /* with RESCUE_BYTES behind it, made with the first slab */
     size_t rescue_used;   /* handed out from its start; all come back before any is used again */
     size_t rescue_blocks; /* out */
     void *owner;
@@ -57,16 +57,21 @@ static _Thread_local struct pool pool;
 #define PLAIN_MALLOC 0
 #endif
 
+static char *rescue_bytes(void)
+{
+    return (char *)(pool.rescue + 1);
+}
+
 static bool is_rescue(const void *block)
 {
-    uintptr_t at = (uintptr_t)block, start = (uintptr_t)pool.rescue;
+    uintptr_t at = (uintptr_t)block, start = (uintptr_t)rescue_bytes();
     return pool.rescue != NULL && at >= start && at < start + RESCUE_BYTES;
 }
 
 static bool new_slab(void)
 {
     if (pool.rescue == NULL) {
-        pool.rescue = malloc(RESCUE_BYTES);
+        pool.rescue = malloc(sizeof *pool.rescue + RESCUE_BYTES);
         if (pool.rescue == NULL) {
             return false;
         }
@@ -97,7 +102,7 @@ static struct header *small_block(size_t bytes)
         return block;
     }
     if (pool.rescue != NULL && RESCUE_BYTES - pool.rescue_used >= bytes) {
-        block = (struct header *)(void *)(pool.rescue + pool.rescue_used);
+        block = (struct header *)(void *)(rescue_bytes() + pool.rescue_used);
         pool.rescue_used += bytes;
         pool.rescue_blocks++;
     }
@@ -180,6 +185,19 @@ void sg_memory_install(void)
 bool sg_memory_ok(void)
 {
     return pool.rescue_blocks == 0;
+}
+
+void sg_memory_restore(void)
+{
+    struct slab *fresh = pool.rescue_blocks > 0 ? malloc(sizeof *pool.rescue + RESCUE_BYTES) : NULL;
+    if (fresh != NULL) {
+        /* The used one is a slab like others now: what is out comes back to the free lists. */
+        pool.rescue->next = pool.slabs;
+        pool.slabs = pool.rescue;
+        pool.rescue = fresh;
+        pool.rescue_used = 0;
+        pool.rescue_blocks = 0;
+    }
 }
 
 void sg_memory_thread_done(void)

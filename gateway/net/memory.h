@@ -18,6 +18,12 @@ void sg_memory_install(void);
 /* Whether the rescue slab of this thread is whole (and there is one). [any thread with a loop] */
 bool sg_memory_ok(void);
 
+/*
+ * Put another rescue slab in the place of one that is in use, if there is memory: blocks that live
+ * as long as a connection would keep it in use for as long. [at a tick]
+ */
+void sg_memory_restore(void);
+
 /* Free the pool of this thread: nothing of libevent made here may live. [at a thread's end] */
 void sg_memory_thread_done(void);
 

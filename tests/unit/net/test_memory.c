@@ -11,24 +11,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <event2/buffer.h>
 #include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 
 #include "net/gate.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/memory.h"
 
-enum { STEPS = 24, IN_A_ROW = 40, CONNECTIONS = 3, TICKS_MAX = 20, ALLOCATIONS_MAX = 100000 };
+enum {
+    STEPS = 24,
+    IN_A_ROW = 40,
+    CONNECTIONS = 3,
+    TICKS_MAX = 20,
+    FILLERS_MAX = 8192,
+    ROOM_MAX = 40,
+    SMALL_FILLERS = 5,
+    SLAB_LIKE_BYTES = 60000,
+    ALLOCATIONS_MAX = 100000
+};
 
 /* --- allocations that fail -------------------------------------------------------------------- */
 
 static unsigned counted;             /* since the last reset */
 static unsigned fail_from, fail_for; /* the first that fails, and how many; 0: none */
+static size_t fail_bytes;            /* smaller ones do not */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -37,25 +52,28 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *pointer, size_t size);
 
-static bool fails(void)
+static bool fails(size_t size)
 {
+    if (size < fail_bytes) {
+        return false;
+    }
     counted++;
     return fail_for > 0 && counted >= fail_from && counted - fail_from < fail_for;
 }
 
 void *__wrap_malloc(size_t size)
 {
-    return fails() ? NULL : __real_malloc(size);
+    return fails(size) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return fails() ? NULL : __real_calloc(count, size);
+    return fails(count * size) ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *pointer, size_t size)
 {
-    return fails() ? NULL : __real_realloc(pointer, size);
+    return fails(size) ? NULL : __real_realloc(pointer, size);
 }
 
 /* --- a front ---------------------------------------------------------------------------------- */
@@ -245,6 +263,83 @@ static void survive(unsigned from, unsigned count)
     close_front();
 }
 
+static struct evbuffer *fillers[FILLERS_MAX];
+static size_t filler_count;
+static struct evkeyvalq small_fillers;
+
+static void add_filler(void)
+{
+    assert_true(filler_count < FILLERS_MAX);
+    fillers[filler_count] = evbuffer_new();
+    assert_non_null(fillers[filler_count++]);
+}
+
+/* Use the pool's slab up, until there is room for about so many small blocks. */
+static void fill_slab(size_t room)
+{
+    size_t between = 0;
+    for (int slabs = 0; slabs < 2; slabs++) { /* to the end of this one, and of a whole one */
+        counted = 0;
+        for (between = 0; counted == 0; between++) {
+            add_filler();
+        }
+    }
+    for (size_t i = 0; i + room < between; i++) {
+        add_filler();
+    }
+}
+
+/* Take 128 bytes more, so that rooms of all multiples of 32 bytes are met. */
+static void add_small_filler(void)
+{
+    assert_int_equal(evhttp_add_header(&small_fillers, "k", "v"), 0);
+}
+
+static void free_fillers(void)
+{
+    evhttp_clear_headers(&small_fillers);
+    while (filler_count > 0) {
+        evbuffer_free(fillers[--filler_count]);
+    }
+}
+
+/*
+ * The slab ends in the middle of a conversation and there is no other, while larger blocks can be
+ * had: small blocks of evhttp come from the rescue slab then, without which it would die (evhttp
+ * 2.1.12 uses them unlooked at).
+ */
+static void the_slab_may_end_at_any_place(void **state)
+{
+    (void)state;
+    for (size_t room = 0; room < ROOM_MAX * SMALL_FILLERS; room++) {
+        open_front();
+        fail_bytes = SLAB_LIKE_BYTES;
+        TAILQ_INIT(&small_fillers);
+        fill_slab(SMALL_FILLERS + room / SMALL_FILLERS);
+        for (size_t i = 0; i < room % SMALL_FILLERS; i++) {
+            add_small_filler();
+        }
+        counted = 0;
+        fail_from = 1;
+        fail_for = ALLOCATIONS_MAX;
+        for (int i = 0; i < CONNECTIONS; i++) {
+            (void)converse();
+        }
+        fail_for = 0;
+        bool served = false;
+        for (int i = 0; i < TICKS_MAX && !served; i++) {
+            served = converse() == 3;
+            if (!served) {
+                wait_for_a_tick();
+            }
+        }
+        assert_true(served);
+        free_fillers();
+        fail_bytes = 0;
+        close_front();
+    }
+}
+
 /* How many allocations there are to fail. */
 static unsigned count_allocations(void)
 {
@@ -292,6 +387,7 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(many_may_fail_in_a_row),
         cmocka_unit_test(all_may_fail_from_any_on),
+        cmocka_unit_test(the_slab_may_end_at_any_place),
     };
     sg_memory_install();
     return cmocka_run_group_tests_name("net/memory", tests, NULL, NULL);
