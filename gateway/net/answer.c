@@ -55,8 +55,8 @@ static enum sg_answer_step take_final_head(struct sg_answer *answer)
     }
     if (head->status == 204 || head->status == 304) {
         answer->framing = SG_ANSWER_NO_BODY;
-        if (head->chunked || (head->status == 204 && head->content_length > 0)) {
-            answer->keep = false; /* no body is expected; one that is announced may follow yet */
+        if (head->chunked || head->content_length > 0) {
+            answer->keep = false; /* an announced body may follow yet, and break the next answer */
         }
     } else if (head->chunked) {
         answer->framing = SG_ANSWER_CHUNKED;

@@ -173,7 +173,8 @@ static void good_answers(void **state)
         {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", false, false, false},
         {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 204, "", false, false,
          false},
-        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5000\r\n\r\n", 304, "", true, false, false},
+        {"HTTP/1.1 304 Not Modified\r\n\r\n", 304, "", true, false, false},
+        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5000\r\n\r\n", 304, "", false, false, false},
         /* interim answers */
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok",
          true, false, false},
