@@ -54,13 +54,6 @@ int sg_dial(const struct sg_address *address, bool *ret_connecting)
     return fd;
 }
 
-bool sg_dial_is_readable(int fd)
-{
-    char byte;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-           (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
 bool sg_dial_acknowledged_at_most(int fd, uint64_t wire_bytes)
 {
     struct tcp_info info = {.tcpi_state = 0};

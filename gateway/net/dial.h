@@ -14,9 +14,6 @@
  */
 int sg_dial(const struct sg_address *address, bool *ret_connecting);
 
-/* Whether anything waits to be read, the connection's end included. */
-bool sg_dial_is_readable(int fd);
-
 /*
  * Whether the peer's kernel has acknowledged no more than the first wire_bytes of what was sent on
  * this connection. False also when that cannot be found out.

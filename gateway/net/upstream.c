@@ -381,7 +381,12 @@ static void on_ready(void *owner)
     struct connection *connection = SG_CAST(struct connection, CONNECTION_MAGIC, owner);
     struct sg_upstream_pool *pool = connection->pool;
     struct sg_upstream_call *call = connection->call;
+    char byte;
     pool->counts.connects++;
+    if (sg_stream_read(&connection->stream, &byte, 1) > 0) {
+        give_up(connection, SG_REFUSAL_UPSTREAM, false, "%s spoke before it was asked", pool->name);
+        return;
+    }
     connection->call = NULL;
     call->connection = NULL;
     enqueue_first(call);
@@ -543,10 +548,12 @@ static void dequeue(struct sg_upstream_call *call)
     sg_deadline_disarm(&call->queued);
 }
 
-/* Whether an idle connection has anything to read, which can only be its end or garbage. */
-static bool is_stale(const struct connection *connection)
+/* Whether an idle connection has ended or brings what nobody asked for; TLS's tickets are neither.
+ */
+static bool is_stale(struct connection *connection)
 {
-    return sg_stream_has_pending(&connection->stream) || sg_dial_is_readable(connection->stream.fd);
+    char byte;
+    return sg_stream_read(&connection->stream, &byte, 1) != 0;
 }
 
 /* The youngest idle connection that lives; a call that is sent again needs an unused one. */
@@ -555,7 +562,7 @@ static struct connection *find_idle(struct sg_upstream_pool *pool, bool unused_o
     struct connection *connection;
     while ((connection = TAILQ_FIRST(&pool->idle)) != NULL) {
         if (connection->requests == 0) {
-            return connection; /* new: TLS tickets may wait there, rightly */
+            return connection; /* looked at when it got ready; its end is met by trying again */
         }
         if (unused_only) {
             return NULL;
@@ -768,15 +775,13 @@ static void read_answer(struct connection *connection)
 static void on_readable(void *owner)
 {
     struct connection *connection = SG_CAST(struct connection, CONNECTION_MAGIC, owner);
-    char byte;
     switch (connection->state) {
     case RESOLVE:
     case CONNECT:
     case CLOSED:
         break;
     case IDLE:
-        /* 0: a record of TLS itself, a ticket say. Anything else is the end, or garbage. */
-        if (sg_stream_read(&connection->stream, &byte, 1) != 0) {
+        if (is_stale(connection)) {
             close_connection(connection);
         }
         break;

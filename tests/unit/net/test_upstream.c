@@ -534,7 +534,8 @@ static void good_answers_in_every_framing(void **state)
         {OK_HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n", "ok", 200,
          false, true},
         {"HTTP/1.1 204 No Content\r\n\r\n", "", 204, false, true},
-        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", "", 304, false, true},
+        {"HTTP/1.1 304 Not Modified\r\n\r\n", "", 304, false, true},
+        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", "", 304, false, false},
         {OK_HEAD "Connection: close\r\nContent-Length: 2\r\n\r\nok", "ok", 200, false, false},
         {OK_HEAD "Connection: close\r\n\r\nok", "ok", 200, true, false},
         {"HTTP/1.0 200 OK\r\n\r\nok", "ok", 200, true, false},
@@ -632,6 +633,22 @@ static void bytes_on_an_idle_connection_cost_it(void **state)
     expect_new_connection(test);
     peer_close(&peer);
     assert_int_equal(counts(test).retried, 0);
+}
+
+static void who_speaks_first_gets_no_request(void **state)
+{
+    struct test *test = *state;
+    struct caller caller;
+    make_pool(test);
+    start(test, &caller);
+    /* The kernel has connected already; the loop has not seen it. */
+    struct peer peer = cloud_accept_tcp(&test->cloud, test->loop);
+    assert_int_equal(send(peer.fd, OK, strlen(OK), MSG_NOSIGNAL), (ssize_t)strlen(OK));
+    expect_failed(test, &caller, SG_REFUSAL_UPSTREAM, false, "spoke before it was asked");
+    assert_int_equal(caller.renders, 0);
+    peer_expect_end(&peer, test->loop);
+    peer_close(&peer);
+    expect_new_connection(test);
 }
 
 static void every_end_before_the_answer_is_whole_fails(void **state)
@@ -1928,6 +1945,7 @@ int main(void)
         TEST(bad_answers_cost_the_connection),
         TEST(bytes_behind_an_answer_cost_the_connection),
         TEST(bytes_on_an_idle_connection_cost_it),
+        TEST(who_speaks_first_gets_no_request),
         TEST(every_end_before_the_answer_is_whole_fails),
         TEST(a_reset_ends_no_body),
         TEST(heads_and_data_come_as_they_are_read),
