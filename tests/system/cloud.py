@@ -94,7 +94,7 @@ def answer(status=200, body=b"", headers=()):
 
 
 def raw(*pieces, then="close"):
-    """Exactly these bytes, each piece a write of its own; then close, keep, hang or reset."""
+    """Exactly these bytes, each piece a write of its own; then close, end, keep, hang or reset."""
     def behave(exchange):
         for piece in pieces:
             exchange.send(piece)
@@ -102,6 +102,8 @@ def raw(*pieces, then="close"):
             exchange.wait_for_close()
         elif then == "reset":
             return reset(exchange)
+        elif then == "end":
+            return end(exchange)
         return then == "keep"
     return behave
 
@@ -119,7 +121,17 @@ def reset(exchange):
 
 
 def close(exchange):  # pylint: disable=unused-argument
-    """Close without a byte."""
+    """Close with FIN, over TLS without close_notify."""
+    return False
+
+
+def end(exchange):
+    """Close so that nothing can be missing: FIN, over TLS behind close_notify."""
+    if exchange.cloud.context is not None:
+        try:
+            exchange.socket.unwrap()
+        except OSError:
+            pass  # the gateway does not say goodbye
     return False
 
 

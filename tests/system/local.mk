@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/system/wait.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_cloud_faults.py \
+	tests/system/test_cloud_strictness.py \
 	tests/system/test_delete_output.py \
 	tests/system/test_drain.py \
 	tests/system/test_refusals.py \
