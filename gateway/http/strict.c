@@ -225,6 +225,7 @@ static enum line_kind next_line(const char *bytes, size_t count, size_t *line_at
     }
     size_t at = (size_t)(end - bytes);
     if (at == *line_at || bytes[at - 1] != '\r') {
+        *scan_at = at; /* the LF */
         return LINE_BARE;
     }
     *ret = (struct sg_str){.p = bytes + *line_at, .n = at - 1 - *line_at};
@@ -504,6 +505,10 @@ enum sg_strict_result sg_strict_request_feed(struct sg_strict_request *head, con
             head->resumed = true;
             return judge_partial(head, bytes, count, limits);
         case LINE_BARE:
+            /* A limit that is passed before the LF would have answered before it came. */
+            if (judge_partial(head, bytes, head->scan_at, limits) == SG_STRICT_BAD) {
+                return SG_STRICT_BAD;
+            }
             return malformed(head, "a line ends in LF without CR");
         case LINE_WHOLE:
             break;

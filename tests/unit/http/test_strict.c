@@ -298,6 +298,37 @@ static void test_endless_lines_end_at_the_limit(void **state)
     }
 }
 
+/* A bare LF behind a limit: whole or in pieces, the limit was passed first. */
+static void test_a_limit_answers_before_a_bare_lf_behind_it(void **state)
+{
+    static const struct {
+        const char *start;
+        size_t filler;
+        enum sg_refusal refusal;
+    } cases[] = {
+        {"GET /", 300, SG_REFUSAL_TARGET_TOO_LONG},
+        {LINE HOST "X-A: ", 1100, SG_REFUSAL_HEADERS_TOO_LARGE},
+        {"GET /", 30, SG_REFUSAL_BAD_REQUEST},
+        {LINE HOST "X-A: ", 30, SG_REFUSAL_BAD_REQUEST},
+    };
+    char text[2048];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sg_strict_request head;
+        size_t at = strlen(cases[i].start), count = at + cases[i].filler;
+        memcpy(text, cases[i].start, at);
+        memset(text + at, 'a', cases[i].filler);
+        memcpy(text + count, "\n\r\n", 3);
+        head = judge((struct sg_str){.p = text, .n = count + 3}, SG_STRICT_BAD);
+        assert_int_equal(head.refusal, cases[i].refusal);
+        char *kept;
+        assert_int_equal(feed_cut(&head, (struct sg_str){.p = text, .n = count + 3}, count, &kept),
+                         SG_STRICT_BAD);
+        assert_int_equal(head.refusal, cases[i].refusal);
+        free(kept);
+    }
+}
+
 /* --- chunked bodies --------------------------------------------------------------------------- */
 
 /* Walk a body in pieces of `step` bytes; the data goes to out. */
@@ -448,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_what_a_head_says),
         cmocka_unit_test(test_limits_hold_to_the_byte),
         cmocka_unit_test(test_endless_lines_end_at_the_limit),
+        cmocka_unit_test(test_a_limit_answers_before_a_bare_lf_behind_it),
         cmocka_unit_test(test_chunked_bodies),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_header_tables),
