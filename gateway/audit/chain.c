@@ -134,10 +134,12 @@ static bool take_number(struct sg_str *rest, uint64_t *ret)
     return true;
 }
 
+/* Lower case alone: a line has one form, so that no byte of the last one may change unseen. */
 static bool take_hex(struct sg_str *rest, size_t digits, struct sg_str *ret)
 {
     for (size_t i = 0; i < digits; i++) {
-        if (i >= rest->n || sg_hex_value(rest->p[i]) < 0) {
+        if (i >= rest->n || sg_hex_value(rest->p[i]) < 0 ||
+            (rest->p[i] >= 'A' && rest->p[i] <= 'F')) {
             return false;
         }
     }

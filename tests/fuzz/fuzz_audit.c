@@ -1,106 +1,191 @@
 /*
- * The reader of audit segments: any bytes as a segment never crash it, and a chain made of records
- * with the input's texts verifies whole, but not with one of its bytes changed. The first byte
- * chooses which.
+ * audit: what the reader makes of a directory.
+ *
+ * Any bytes as segments are read without harm, and what is called good is: as many records as
+ * lines. A chain that was made by the writer's own code verifies; with one byte of it changed, in
+ * whatever place, it does not.
+ *
+ * Input: "r" for raw segments, parted by form feeds; or "c" for a chain, then two bytes for the
+ * place and one for the change, then the text of a record a line, a form feed before a line that
+ * begins a new segment.
  */
-#include "fuzz.h"
-
 #include <fcntl.h>
-#include <stdbool.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "audit/chain.h"
 #include "audit/reader.h"
 #include "audit/segment.h"
+#include "fuzz.h"
+#include "text/json_out.h"
 
-enum { RECORDS = 3, CHANGE_BYTES = 4 };
+enum { SEGMENTS_MAX = 4, SEGMENT_BYTES = 1 << 20 };
 
-static char path_of_folder[64];
+static const char stream[] = "0123456789abcdef0123456789abcdef";
 
-static void remove_folder(void)
-{
-    (void)rmdir(path_of_folder);
-}
-
-/* One folder for the process; its one segment is written anew for each input. */
-static const char *folder(void)
-{
-    if (path_of_folder[0] == '\0') {
-        const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-        (void)snprintf(path_of_folder, sizeof path_of_folder, "%s/sg-fuzz-audit.XXXXXX", memory);
-        HOLDS(mkdtemp(path_of_folder) != NULL && atexit(remove_folder) == 0);
-    }
-    return path_of_folder;
-}
-
-static void verify(struct sg_str segment, struct sg_audit_report *ret)
-{
+struct segment {
     struct sg_segment_name name;
-    char path[256];
-    struct sg_error error;
-    sg_segment_name_make(1, 1, &name);
-    (void)snprintf(path, sizeof path, "%s/%s", folder(), name.text);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    HOLDS(fd >= 0 && write(fd, segment.p, segment.n) == (ssize_t)segment.n && close(fd) == 0);
-    HOLDS(sg_audit_verify(folder(), ret, &error) == SG_OK);
-    HOLDS(unlink(path) == 0);
-    HOLDS(ret->good || ret->kind[0] != '\0');
-}
+    struct sg_buf bytes;
+};
 
-/* A member's text that a record could hold: printable, nothing to be escaped. */
-static void add_member(struct sg_buf *out, struct sg_str bytes)
+/* A directory of this program's own, gone with its end. */
+static char directory[] = "/tmp/signgate-fuzz-XXXXXX";
+
+static void remove_directory(void)
 {
-    sg_buf_add_text(out,
-                    "\"time\":\"2026-01-01T00:00:00.000000Z\",\"event\":\"denied\",\"reason\":\"");
-    for (size_t i = 0; i < bytes.n; i++) {
-        char c = bytes.p[i];
-        sg_buf_add_char(out, c > ' ' && c <= '~' && c != '"' && c != '\\' ? c : '_');
-    }
-    sg_buf_add_char(out, '"');
+    (void)rmdir(directory);
 }
 
-static void make_chain(struct sg_str bytes, struct sg_buf *out)
+static void make_directory(void)
+{
+    CHECK(mkdtemp(directory) != NULL);
+    CHECK(atexit(remove_directory) == 0);
+}
+
+static void path_of(const struct segment *segment, char ret[256])
+{
+    (void)snprintf(ret, 256, "%s/%s", directory, segment->name.text);
+}
+
+static void verify(const struct segment *segments, size_t count, struct sg_audit_report *ret)
+{
+    struct sg_error error;
+    char path[256];
+    for (size_t i = 0; i < count; i++) {
+        path_of(&segments[i], path);
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        const struct sg_buf *bytes = &segments[i].bytes;
+        CHECK(fd >= 0);
+        CHECK(bytes->n == 0 || write(fd, bytes->p, bytes->n) == (ssize_t)bytes->n);
+        (void)close(fd);
+    }
+    CHECK(sg_audit_verify(directory, ret, &error) == SG_OK);
+    for (size_t i = 0; i < count; i++) {
+        path_of(&segments[i], path);
+        (void)unlink(path); /* two of them may have the same name */
+    }
+    CHECK(ret->good || (ret->kind[0] != '\0' && ret->text[0] != '\0'));
+    CHECK(ret->good || ret->proven_before <= ret->records);
+}
+
+static void done(struct segment *segments, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sg_buf_done(&segments[i].bytes);
+    }
+}
+
+/* --- raw segments ----------------------------------------------------------------------------- */
+
+/* The name that the first line asks for, so that more than the name is looked at. */
+static void name_after_first_line(struct segment *segment, size_t index)
+{
+    struct sg_str text = sg_buf_str(&segment->bytes);
+    struct sg_chain_line line;
+    bool parsed = sg_chain_parse(sg_str_slice(text, 0, sg_str_find(text, '\n')), &line);
+    sg_segment_name_make(parsed ? line.epoch % 1000000 : index + 1, parsed ? line.seq : index + 1,
+                         &segment->name);
+}
+
+static void run_raw(struct sg_str input)
+{
+    struct segment segments[SEGMENTS_MAX];
+    struct sg_audit_report report;
+    size_t count = 0, lines = 0;
+    while (count < SEGMENTS_MAX && (input.n > 0 || count == 0)) {
+        struct segment *segment = &segments[count];
+        sg_buf_init(&segment->bytes, SEGMENT_BYTES);
+        sg_buf_add_str(&segment->bytes, fuzz_take_until(&input, '\f'));
+        name_after_first_line(segment, count++);
+        for (size_t i = 0; i < segment->bytes.n; i++) {
+            lines += segment->bytes.p[i] == '\n';
+        }
+    }
+    verify(segments, count, &report);
+    CHECK(report.records <= lines);
+    CHECK(!report.good || report.files <= count);
+    done(segments, count);
+}
+
+/* --- a chain ---------------------------------------------------------------------------------- */
+
+static void append(struct sg_chain *chain, struct sg_digest *digest, struct segment *segment,
+                   const char *event, struct sg_str text)
+{
+    struct sg_buf record;
+    sg_buf_init(&record, SEGMENT_BYTES);
+    sg_buf_printf(&record, "\"event\":\"%s\",\"detail\":", event);
+    sg_json_add_string(&record, text);
+    CHECK(sg_chain_append(chain, digest, sg_buf_str(&record), &segment->bytes) == SG_OK);
+    sg_buf_done(&record);
+}
+
+static size_t write_chain(struct sg_str input, struct segment segments[SEGMENTS_MAX],
+                          size_t *ret_records)
 {
     struct sg_error error;
     struct sg_digest *digest = sg_digest_new(SG_DIGEST_SHA256, &error);
-    struct sg_chain chain = {.stream = "0123456789abcdef0123456789abcdef", .epoch = 1};
-    struct sg_buf text;
+    struct sg_chain chain = {.epoch = 1};
+    size_t count = 0;
+    CHECK(digest != NULL);
+    memcpy(chain.stream, stream, sizeof chain.stream);
     memset(chain.prev, '0', sizeof chain.prev);
-    sg_buf_init(&text, 1 << 20);
-    sg_buf_add_text(&text, "\"time\":\"2026-01-01T00:00:00.000000Z\",\"event\":\"segment\","
-                           "\"version\":\"1\"");
-    HOLDS(digest != NULL && sg_chain_append(&chain, digest, sg_buf_str(&text), out) == SG_OK);
-    for (size_t i = 0; i < RECORDS; i++) {
-        sg_buf_clear(&text);
-        add_member(&text, sg_str_slice(bytes, i * bytes.n / RECORDS, (i + 1) * bytes.n / RECORDS));
-        HOLDS(sg_chain_append(&chain, digest, sg_buf_str(&text), out) == SG_OK);
-    }
-    sg_buf_done(&text);
+    do {
+        struct sg_str line = fuzz_take_until(&input, '\n');
+        bool begins = count == 0 || (line.n > 0 && line.p[0] == '\f' && count < SEGMENTS_MAX);
+        if (begins) {
+            chain.epoch += count > 0 && line.n % 2 == 1; /* a new epoch, or the same */
+            sg_buf_init(&segments[count].bytes, SEGMENT_BYTES);
+            sg_segment_name_make(chain.epoch, chain.seq + 1, &segments[count].name);
+            count++;
+        }
+        append(&chain, digest, &segments[count - 1], begins ? "segment" : "denied", line);
+    } while (input.n > 0);
     sg_digest_free(digest);
+    *ret_records = chain.seq;
+    return count;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+static void run_chain(struct sg_str input)
 {
-    if (count < 1 + CHANGE_BYTES) {
-        return 0;
-    }
-    const struct sg_str text = {.p = (const char *)bytes + 1 + CHANGE_BYTES,
-                                .n = count - 1 - CHANGE_BYTES};
+    struct segment segments[SEGMENTS_MAX];
     struct sg_audit_report report;
-    if (bytes[0] % 2 == 0) {
-        verify(text, &report);
-        return 0;
+    size_t records, total = 0;
+    size_t place = fuzz_take_byte(&input) << 8;
+    place += fuzz_take_byte(&input);
+    unsigned change = fuzz_take_byte(&input);
+    size_t count = write_chain(input, segments, &records);
+    verify(segments, count, &report);
+    CHECK(report.good);
+    CHECK(report.records == records && report.files == count && report.begins_at == 1);
+    for (size_t i = 0; i < count; i++) {
+        total += segments[i].bytes.n;
     }
-    struct sg_buf chain;
-    sg_buf_init(&chain, 1 << 20);
-    make_chain(text, &chain);
-    verify(sg_buf_str(&chain), &report);
-    HOLDS(report.good && report.records == RECORDS + 1);
-    size_t at = ((size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3]) % chain.n;
-    chain.p[at] ^= (char)(bytes[4] != 0 ? bytes[4] : 1);
-    verify(sg_buf_str(&chain), &report);
-    HOLDS(!report.good || report.torn_tail_open);
-    sg_buf_done(&chain);
+    place %= total;
+    for (size_t i = 0; i < count; i++) {
+        if (place < segments[i].bytes.n) {
+            segments[i].bytes.p[place] =
+                (char)(segments[i].bytes.p[place] ^ (char)(change != 0 ? change : 1));
+            break;
+        }
+        place -= segments[i].bytes.n;
+    }
+    verify(segments, count, &report);
+    CHECK(!report.good);
+    done(segments, count);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool made;
+    struct sg_str input = {.p = (const char *)data, .n = size};
+    if (!made) {
+        make_directory();
+        made = true;
+    }
+    if (fuzz_take_byte(&input) == 'c') {
+        run_chain(input);
+    } else {
+        run_raw(input);
+    }
     return 0;
 }

@@ -1,110 +1,188 @@
 /*
- * Any method and target against the shipped catalog: what is accepted has only parameters of its
- * row, all that are required, and a resource in which no value can look like structure. Input:
- * "METHOD TARGET".
+ * catalog: any method and target against the catalog of the product.
+ *
+ * What is accepted is spelled by its row: the row's path with the parameters put in is the path,
+ * every parameter of the query is one of the row's, within its rules, and those that must be there
+ * are. In the resource's name no byte of a value can be taken for its structure.
+ *
+ * Input: "b" when there is a body or another byte, the method, a blank, the target.
  */
+#include "base/diags.h"
+#include "catalog/catalog.h"
 #include "fuzz.h"
 
-#include <stdbool.h>
-#include <string.h>
+enum { CATALOG_BYTES = 64 << 20, REQUEST_BYTES = 1 << 20 };
 
-#include "catalog/catalog.h"
-#include "text/encode.h"
+/* Values that would change a name's structure if they stood in it as they are. */
+static const struct sg_catalog_service service = {
+    .name = SG_STR("live"), .region = SG_STR("r:1/*"), .account = SG_STR("a?b")};
 
 static const struct sg_catalog *load(void)
 {
-    static struct sg_arena arena; /* as long as the process */
-    static const struct sg_catalog *catalog;
+    static struct sg_arena arena; /* for as long as the program runs */
+    const char *source = getenv("SG_SOURCE_DIR");
     char path[4096];
-    const char *source = getenv("SG_SOURCE_DIR"), *const paths[] = {path};
-    if (catalog == NULL) {
-        struct sg_diags *diags = sg_diags_new();
-        (void)snprintf(path, sizeof path, "%s/config/catalog/live.yaml",
-                       source != NULL ? source : SG_SOURCE_DIR);
-        sg_arena_init(&arena, 64u << 20);
-        catalog = sg_catalog_load(paths, 1, NULL, &arena, diags);
-        HOLDS(catalog != NULL && sg_diags_errors(diags) == 0);
-        sg_diags_free(diags);
-    }
+    const char *const paths[] = {path};
+    const struct sg_place from = {.file = "fuzz_catalog"};
+    struct sg_diags *diags = sg_diags_new();
+    CHECK(diags != NULL);
+    (void)snprintf(path, sizeof path, "%s/config/catalog/live.yaml",
+                   source != NULL ? source : SG_SOURCE_DIR);
+    sg_arena_init(&arena, CATALOG_BYTES);
+    const struct sg_catalog *catalog = sg_catalog_load(paths, 1, &from, &arena, diags);
+    CHECK(catalog != NULL);
+    sg_diags_free(diags);
     return catalog;
 }
 
-static size_t count_of(const struct sg_operation *row, struct sg_str name, const bool **ret_multi)
+static struct sg_str param_of(const struct sg_route *route, struct sg_str name)
 {
-    for (size_t i = 0; i < row->query_count; i++) {
-        if (sg_str_equal(row->query[i].name, name)) {
-            *ret_multi = &row->query[i].multi;
-            return 1;
+    for (size_t i = 0; i < route->param_count; i++) {
+        if (sg_str_equal(route->params[i].name, name)) {
+            return route->params[i].value;
         }
     }
-    return 0;
+    return (struct sg_str){.p = NULL};
 }
 
-/* "live:region:account:type:..." : values hold no byte that separates. */
-static void check_resource(const struct sg_action *action)
+/* Each segment of the row's path is the target's: itself, or the value of its parameter. */
+static void check_path(const struct sg_route *route, const struct sg_target *target)
 {
-    size_t colons = 0;
-    for (size_t i = 0; i < action->resource.n; i++) {
-        char c = action->resource.p[i];
-        colons += c == ':';
-        HOLDS(sg_is_unreserved(c) || c == ':' || c == '/' || c == '%');
+    struct sg_str rest = route->operation->path;
+    size_t params = 0, segments = 0;
+    rest = sg_str_slice(rest, 1, rest.n);
+    while (rest.n > 0) {
+        struct sg_str piece = fuzz_take_until(&rest, '/');
+        CHECK(segments < target->segment_count);
+        if (piece.p[0] == '{') {
+            struct sg_str name = sg_str_slice(piece, 1, piece.n - 1);
+            CHECK(sg_str_equal(param_of(route, name), target->segments[segments]));
+            params++;
+        } else {
+            CHECK(sg_str_equal(piece, target->segments[segments]));
+        }
+        segments++;
     }
-    HOLDS(colons == 4);
+    CHECK(segments == target->segment_count);
+    CHECK(params == route->param_count);
 }
 
-static void check_action(const struct sg_operation *row, const struct sg_action *action)
+static const struct sg_query_rule *rule_of(const struct sg_operation *operation, struct sg_str name)
 {
-    HOLDS(sg_str_equal(action->name, row->action) && action->name.n > 0);
-    check_resource(action);
+    for (size_t i = 0; i < operation->query_count; i++) {
+        if (sg_str_equal(operation->query[i].name, name)) {
+            return &operation->query[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t count_params(const struct sg_action *action, struct sg_str name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < action->param_count; i++) {
+        count +=
+            action->params[i].place == SG_PARAM_QUERY && sg_str_equal(action->params[i].name, name);
+    }
+    return count;
+}
+
+static void check_query(const struct sg_operation *operation, const struct sg_action *action)
+{
     for (size_t i = 0; i < action->param_count; i++) {
         const struct sg_param *param = &action->params[i];
-        const bool *multi = NULL;
-        if (param->place != SG_PARAM_QUERY) {
-            continue;
-        }
-        HOLDS(count_of(row, param->name, &multi) == 1);
-        for (size_t k = 0; k < i; k++) {
-            HOLDS(*multi || action->params[k].place != SG_PARAM_QUERY ||
-                  !sg_str_equal(action->params[k].name, param->name));
+        if (param->place == SG_PARAM_QUERY) {
+            const struct sg_query_rule *rule = rule_of(operation, param->name);
+            CHECK(rule != NULL);
+            CHECK(rule->max_length == 0 || param->value.n <= rule->max_length);
+            CHECK(!rule->required || param->value.n > 0);
         }
     }
-    for (size_t i = 0; i < row->query_count; i++) {
-        bool found = !row->query[i].required;
-        for (size_t k = 0; k < action->param_count; k++) {
-            found = found || (action->params[k].place == SG_PARAM_QUERY &&
-                              sg_str_equal(action->params[k].name, row->query[i].name) &&
-                              action->params[k].value.n > 0);
-        }
-        HOLDS(found);
+    for (size_t i = 0; i < operation->query_count; i++) {
+        const struct sg_query_rule *rule = &operation->query[i];
+        size_t count = count_params(action, rule->name);
+        CHECK(!rule->required || count > 0);
+        CHECK(rule->multi || count <= 1);
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+static size_t count_of(struct sg_str s, char c)
 {
-    const struct sg_str input = {.p = (const char *)bytes, .n = count};
-    const size_t space = sg_str_find(input, ' ');
-    const struct sg_str method = sg_str_slice(input, 0, space);
-    const struct sg_catalog *catalog = load();
-    const struct sg_catalog_service service = {
-        .name = SG_STR("live"), .region = SG_STR("cn-north-4"), .account = SG_STR("")};
-    struct sg_arena arena;
+    size_t count = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        count += s.p[i] == c;
+    }
+    return count;
+}
+
+/* SERVICE:REGION:ACCOUNT:TEMPLATE has as many separators as the template and the three. */
+static void check_resource(const struct sg_operation *operation, const struct sg_action *action)
+{
+    CHECK(count_of(action->resource, ':') == count_of(operation->resource, ':') + 3);
+    CHECK(count_of(action->resource, '/') == count_of(operation->resource, '/'));
+    for (size_t i = 0; i < action->resource.n; i++) {
+        char c = action->resource.p[i];
+        char lower = sg_ascii_lower(c);
+        CHECK((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+              (c != '\0' && strchr("-._~%:/", c) != NULL));
+    }
+}
+
+static void check_route(const struct sg_catalog *catalog, const struct sg_route *route,
+                        struct sg_str method, const struct sg_target *target, bool has_body,
+                        struct sg_arena *arena)
+{
+    const struct sg_operation *operation = route->operation;
+    struct sg_action action;
+    struct sg_error error = {.text = ""};
+    bool ours = false;
+    for (size_t i = 0; i < sg_catalog_count(catalog); i++) {
+        ours = ours || sg_catalog_at(catalog, i) == operation;
+    }
+    CHECK(ours);
+    CHECK(sg_str_equal(method, operation->method));
+    check_path(route, target);
+    enum sg_status status =
+        sg_catalog_check(route, target, has_body, &service, arena, &action, &error);
+    if (status != SG_OK) {
+        CHECK(status == SG_MALFORMED && error.text[0] != '\0');
+        return;
+    }
+    CHECK(action.param_count == route->param_count + target->pair_count);
+    CHECK(sg_str_equal(action.name, operation->action));
+    CHECK(operation->body == SG_BODY_OPTIONAL || has_body == (operation->body == SG_BODY_REQUIRED));
+    check_query(operation, &action);
+    check_resource(operation, &action);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct sg_catalog *catalog;
+    struct sg_str input = {.p = (const char *)data, .n = size};
+    bool has_body = fuzz_take_byte(&input) == 'b';
+    struct sg_str method = fuzz_take_until(&input, ' ');
     struct sg_target target;
+    struct sg_route route = {.operation = NULL};
     struct sg_error error;
-    sg_arena_init(&arena, 1 << 20);
-    if (sg_target_parse(&arena, sg_str_slice(input, space + 1, count), SG_STR("h"), &target,
-                        &error) == SG_OK) {
-        struct sg_route route;
-        struct sg_action action;
-        if (sg_catalog_route(catalog, method, &target, &route) == SG_REFUSAL_NONE) {
-            HOLDS(sg_str_equal(route.operation->method, method));
-            for (int has_body = 0; has_body < 2; has_body++) {
-                if (sg_catalog_check(&route, &target, has_body, &service, &arena, &action,
-                                     &error) == SG_OK) {
-                    HOLDS(has_body ? route.operation->body != SG_BODY_NONE
-                                   : route.operation->body != SG_BODY_REQUIRED);
-                    check_action(route.operation, &action);
-                }
-            }
+    struct sg_arena arena;
+    catalog = catalog != NULL ? catalog : load();
+    sg_arena_init(&arena, REQUEST_BYTES);
+    if (sg_target_parse(&arena, input, SG_STR(""), &target, &error) == SG_OK) {
+        switch (sg_catalog_route(catalog, method, &target, &route)) {
+        case SG_REFUSAL_NONE:
+            CHECK(route.operation->action.n > 0);
+            check_route(catalog, &route, method, &target, has_body, &arena);
+            break;
+        case SG_REFUSAL_UNMAPPED_OPERATION:
+            CHECK(route.operation->action.n == 0);
+            check_route(catalog, &route, method, &target, has_body, &arena);
+            break;
+        case SG_REFUSAL_BAD_REQUEST:
+            CHECK(target.trailing_slash);
+            break;
+        default:
+            CHECK(route.operation == NULL);
+            break;
         }
     }
     sg_arena_done(&arena);

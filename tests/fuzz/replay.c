@@ -1,58 +1,76 @@
 /*
- * Runs a fuzz target over the files of its corpus, without a fuzzer: what was found once stays
- * found. The folder is tests/fuzz/corpus/NAME below SG_SOURCE_DIR, NAME what stands behind
- * "replay_" in the program's name.
+ * The main() of a target where libFuzzer is not: run it over every file of its corpus. A property
+ * that does not hold aborts, and the last line printed names the file.
  */
 #include <dirent.h>
-#include <string.h>
-#include <sys/stat.h>
+
+#include <stdbool.h>
 
 #include "fuzz.h"
 
-static unsigned passed;
+enum { FILE_BYTES_MAX = 1 << 20, PATH_BYTES = 4096 };
 
-static void run_file(const char *path)
+/* Of .../fuzz_NAME, the corpus of NAME. */
+static DIR *open_corpus(const char *program, char ret_path[PATH_BYTES])
 {
-    struct stat found;
+    static const char prefix[] = "fuzz_";
+    const char *source = getenv("SG_SOURCE_DIR");
+    const char *name = strrchr(program, '/');
+    name = name != NULL ? name + 1 : program;
+    if (strncmp(name, prefix, strlen(prefix)) != 0) {
+        return NULL;
+    }
+    (void)snprintf(ret_path, PATH_BYTES, "%s/tests/fuzz/corpus/%s",
+                   source != NULL ? source : SG_SOURCE_DIR, name + strlen(prefix));
+    return opendir(ret_path);
+}
+
+/* False: it cannot be read. */
+static bool run_file(const char *path)
+{
     FILE *file = fopen(path, "rb");
-    if (file == NULL || fstat(fileno(file), &found) != 0 || !S_ISREG(found.st_mode)) {
-        (void)fprintf(stderr, "%s: cannot be read\n", path);
-        exit(1);
+    uint8_t *bytes = malloc(FILE_BYTES_MAX);
+    bool whole = false;
+    if (file != NULL && bytes != NULL) {
+        size_t count = fread(bytes, 1, FILE_BYTES_MAX, file);
+        whole = ferror(file) == 0 && feof(file) != 0;
+        char *exact = fuzz_copy((struct sg_str){.p = (const char *)bytes, .n = count});
+        (void)LLVMFuzzerTestOneInput((const uint8_t *)exact, count);
+        free(exact);
     }
-    /* Exactly as large as the input, so that a sanitizer sees a read behind its end. */
-    size_t count = (size_t)found.st_size;
-    uint8_t *bytes = malloc(count > 0 ? count : 1);
-    if (bytes == NULL || fread(bytes, 1, count, file) != count) {
-        exit(1);
+    if (file != NULL) {
+        (void)fclose(file);
     }
-    (void)fclose(file);
-    (void)fprintf(stderr, "%s\n", path);
-    (void)LLVMFuzzerTestOneInput(bytes, count);
     free(bytes);
-    passed++;
+    return whole;
 }
 
 int main(int argc, char **argv)
 {
-    const char *name = strstr(argv[0], "replay_"), *source = getenv("SG_SOURCE_DIR");
-    char folder[4096], path[8192];
-    (void)argc;
-    if (name == NULL) {
-        return 1;
-    }
-    (void)snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/%s", source != NULL ? source : ".",
-                   name + strlen("replay_"));
-    DIR *files = opendir(folder);
-    for (struct dirent *entry; files != NULL && (entry = readdir(files)) != NULL;) {
-        if (entry->d_name[0] != '.') {
-            (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-            run_file(path);
+    char folder[PATH_BYTES] = "";
+    unsigned passed = 0, failed = 0;
+    DIR *corpus = argc > 0 ? open_corpus(argv[0], folder) : NULL;
+    for (struct dirent *entry; corpus != NULL && (entry = readdir(corpus)) != NULL;) {
+        char path[PATH_BYTES + sizeof entry->d_name + 1];
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        (void)printf("%s\n", path);
+        (void)fflush(stdout);
+        if (run_file(path)) {
+            passed++;
+        } else {
+            failed++;
         }
     }
-    if (files != NULL) {
-        (void)closedir(files);
+    if (corpus != NULL) {
+        (void)closedir(corpus);
     }
-    /* A corpus that is not there is no test. */
-    printf("%u passed, %d failed\n", passed, passed == 0);
-    return passed == 0;
+    if (passed == 0 && failed == 0) {
+        (void)printf("no corpus in %s\n", folder);
+        failed = 1;
+    }
+    (void)printf("%u passed, %u failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
 }

@@ -85,12 +85,8 @@ static void test_no_changed_byte_passes(void **state)
     for (size_t i = 0; i + 1 < out.n; i++) {
         for (int bit = 0; bit < 8; bit++) {
             out.p[i] = (char)(out.p[i] ^ 1 << bit);
-            bool passes =
-                sg_chain_parse((struct sg_str){.p = out.p, .n = out.n - 1}, &line) && line.crc_good;
-            if (passes) {
-                /* The crc itself may be written in upper case: the same number. */
-                assert_true(i > out.n - 12 && bit == 5);
-            }
+            assert_false(sg_chain_parse((struct sg_str){.p = out.p, .n = out.n - 1}, &line) &&
+                         line.crc_good);
             out.p[i] = (char)(out.p[i] ^ 1 << bit);
         }
     }
