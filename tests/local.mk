@@ -18,7 +18,6 @@ include tests/pipeline/local.mk
 include tests/vectors/local.mk
 include tests/tables/local.mk
 endif
-include tests/fuzz/local.mk
 
 TESTS += tests/lint/layers
 EXTRA_DIST += tests/lint/layers

@@ -658,11 +658,11 @@ static struct bench *make_bench(void)
                                               .arg = &bench};
     bench.loop = sg_loop_new(&clock, &error);
     CHECK(bench.loop != NULL);
-    bench.front = sg_front_new(bench.loop, &limits, &handlers, &error);
+    bench.front = sg_front_new(bench.loop, &limits, &handlers, NULL, &error);
     CHECK(bench.front != NULL);
     CHECK(sg_listener_bind("127.0.0.1:0", 1, &fd, bound, &error) == SG_OK);
     bench.port = (uint16_t)strtoul(strrchr(bound, ':') + 1, NULL, 10);
-    CHECK(sg_front_add_listener(bench.front, fd, &error) == SG_OK);
+    CHECK(sg_front_add_listener(bench.front, fd, NULL, &error) == SG_OK);
     return &bench;
 }
 
