@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/system/signature.py \
 	tests/system/wait.py \
 	tests/system/test_bad_input.py \
+	tests/system/test_clients.py \
 	tests/system/test_cloud_faults.py \
 	tests/system/test_cloud_strictness.py \
 	tests/system/test_delete_output.py \
