@@ -18,6 +18,7 @@ include tests/pipeline/local.mk
 include tests/vectors/local.mk
 include tests/tables/local.mk
 endif
+include tests/raw/local.mk
 include tests/sdk/local.mk
 include tests/system/local.mk
 
