@@ -4,6 +4,8 @@
 #ifdef HAVE_JOSE
 #include <jose/cfg.h>
 #include <jose/jws.h>
+#include <jose/openssl.h>
+#include <openssl/err.h>
 #endif
 #include <stdlib.h>
 #include <string.h>
@@ -99,28 +101,6 @@ bool sg_jwt_is_built(void)
 #endif
 }
 
-/* Bits of an RSA modulus; 0: it cannot be read. */
-static size_t modulus_bits(const json_t *key)
-{
-    struct sg_buf bytes;
-    const char *text = member(key, "n");
-    size_t bits = 0;
-    sg_buf_init(&bytes, SG_JWT_BYTES_MAX);
-    if (text != NULL && sg_base64url_decode(&bytes, sg_str_from(text))) {
-        size_t zeros = 0;
-        while (zeros < bytes.n && bytes.p[zeros] == 0) {
-            zeros++;
-        }
-        bits = 8 * (bytes.n - zeros);
-        for (unsigned top = bits > 0 ? (unsigned char)bytes.p[zeros] : 0x80; top < 0x80;
-             top <<= 1) {
-            bits--;
-        }
-    }
-    sg_buf_done(&bytes);
-    return bits;
-}
-
 /* Whether key_ops, where it is given, has "verify" (RFC 7517 section 4.3). */
 static bool may_verify(const json_t *key)
 {
@@ -166,6 +146,76 @@ static const char *why_skipped(const json_t *key)
     return "a key of another kind than RSA, P-256, P-384 and P-521 is skipped";
 }
 
+#ifdef HAVE_JOSE
+/* libjose prints to standard error unless it is told not to. */
+static void say_nothing(void *arg, const char *file, int line, uint64_t code, const char *format,
+                        va_list args)
+{
+    (void)arg;
+    (void)file;
+    (void)line;
+    (void)code;
+    (void)format;
+    (void)args;
+}
+
+/* NULL: no memory. */
+static jose_cfg_t *quiet_config(void)
+{
+    jose_cfg_t *config = jose_cfg();
+    if (config != NULL) {
+        jose_cfg_set_err_func(config, say_nothing, NULL);
+    }
+    return config;
+}
+
+/* Why a key that could be used is bad in itself; NULL: it is good. */
+static const char *why_bad(const json_t *jwk)
+{
+    const char *why = "a key of the set is damaged";
+    jose_cfg_t *config = quiet_config();
+    EVP_PKEY *key = config != NULL ? jose_openssl_jwk_to_EVP_PKEY(config, jwk) : NULL;
+    EVP_PKEY_CTX *check = key != NULL ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+    if (key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+        EVP_PKEY_get_bits(key) < RSA_BITS_MIN) {
+        why = "an RSA key of the set has less than 2048 bits";
+    } else if (check != NULL && EVP_PKEY_public_check(check) == 1) {
+        why = NULL;
+    }
+    EVP_PKEY_CTX_free(check);
+    EVP_PKEY_free(key);
+    if (config != NULL) {
+        jose_cfg_decref(config);
+    }
+    ERR_clear_error(); /* TLS on this thread looks at the same queue */
+    return why;
+}
+
+static bool is_signed_by(const json_t *jws, const json_t *key)
+{
+    jose_cfg_t *config = quiet_config();
+    bool good = config != NULL && jose_jws_ver(config, jws, NULL, key, false);
+    if (config != NULL) {
+        jose_cfg_decref(config);
+    }
+    ERR_clear_error();
+    return good;
+}
+#else
+static const char *why_bad(const json_t *jwk)
+{
+    (void)jwk;
+    return "keys cannot be used: not in this build";
+}
+
+static bool is_signed_by(const json_t *jws, const json_t *key)
+{
+    (void)jws;
+    (void)key;
+    return false;
+}
+#endif
+
 static const json_t *find_kid(const struct sg_jwks *keys, const char *kid)
 {
     for (size_t i = 0; i < keys->count; i++) {
@@ -195,9 +245,9 @@ static enum sg_status take_key(struct sg_jwks *keys, json_t *key,
         return sg_error_set(reterr, SG_CONFIG, NULL,
                             "the set holds a private key; give public keys only");
     }
-    if (is_same(member(key, "kty"), "RSA") && modulus_bits(key) < RSA_BITS_MIN) {
-        return sg_error_set(reterr, SG_CONFIG, NULL, "an RSA key of the set has less than %d bits",
-                            RSA_BITS_MIN);
+    const char *bad = why_bad(key);
+    if (bad != NULL) {
+        return sg_error_set(reterr, SG_CONFIG, NULL, "%s", bad);
     }
     const char *kid = member(key, "kid");
     if (kid != NULL && find_kid(keys, kid) != NULL) {
@@ -423,39 +473,6 @@ static const json_t *choose_key(const struct sg_jwt *jwt, const struct sg_jwks *
     return chosen;
 }
 
-#ifdef HAVE_JOSE
-/* libjose prints to standard error unless it is told not to. */
-static void say_nothing(void *arg, const char *file, int line, uint64_t code, const char *format,
-                        va_list args)
-{
-    (void)arg;
-    (void)file;
-    (void)line;
-    (void)code;
-    (void)format;
-    (void)args;
-}
-
-static bool is_signed_by(const struct sg_jwt *jwt, const json_t *key)
-{
-    jose_cfg_t *config = jose_cfg();
-    if (config == NULL) {
-        return false;
-    }
-    jose_cfg_set_err_func(config, say_nothing, NULL);
-    bool good = jose_jws_ver(config, jwt->jws, NULL, key, false);
-    jose_cfg_decref(config);
-    return good;
-}
-#else
-static bool is_signed_by(const struct sg_jwt *jwt, const json_t *key)
-{
-    (void)jwt;
-    (void)key;
-    return false;
-}
-#endif
-
 enum sg_status sg_jwt_verify(const struct sg_jwt *jwt, const struct sg_jwks *keys,
                              struct sg_error *reterr)
 {
@@ -463,7 +480,7 @@ enum sg_status sg_jwt_verify(const struct sg_jwt *jwt, const struct sg_jwks *key
     if (key == NULL) {
         return SG_UNAUTHENTICATED;
     }
-    return is_signed_by(jwt, key) ? SG_OK : refuse(reterr, "has a signature that is not good");
+    return is_signed_by(jwt->jws, key) ? SG_OK : refuse(reterr, "has a signature that is not good");
 }
 
 /* --- claims ----------------------------------------------------------------------------------- */

@@ -28,8 +28,8 @@ bool sg_jwt_is_built(void);
 
 /*
  * Parse a set. Keys that can verify none of the algorithms below are skipped; on_note (may be NULL)
- * hears of each in a sentence. NULL: no JSON, no set, a private key or an RSA key below 2048 bits
- * in it, two keys of one kid, or no key that can be used; *reterr says which.
+ * hears of each in a sentence. NULL: no JSON, no set, a private key, a damaged one or an RSA key
+ * below 2048 bits in it, two keys of one kid, or no key that can be used; *reterr says which.
  */
 struct sg_jwks *sg_jwks_new(struct sg_str json, void (*on_note)(void *arg, const char *text),
                             void *arg, struct sg_error *reterr);

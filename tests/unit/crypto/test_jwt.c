@@ -457,6 +457,9 @@ static void a_bad_set_is_refused_whole(void **state)
         {"{\"keys\":[],\"keys\":[", half, "]}", "no JSON"},
         {"{\"keys\":[", private_half, "]}", "a private key"},
         {"{\"keys\":[", weak_half, "]}", "less than 2048 bits"},
+        {"{\"keys\":[", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAA\",\"y\":\"AAAA\"}", "]}",
+         "damaged"},
+        {"{\"keys\":[", "{\"kty\":\"RSA\",\"e\":\"AQAB\"}", "]}", "damaged"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[4096];
