@@ -400,6 +400,15 @@ static void on_head(void *context, const struct sg_strict_response *head)
                          no_body || head->has_content_length, no_body ? 0 : head->content_length);
 }
 
+/*
+ * A slow caller and a fast cloud cost a request at most 256 KiB: the gate's buffer, which doubles
+ * as it grows and so has 128 KiB with one read above the mark; a head that came in pieces, 64 KiB
+ * in the same way; and a record in each of the two TLS objects, 17 KiB.
+ */
+enum { FRAMING_BYTES = 16 /* of a chunk, around each run */ };
+_Static_assert(SG_GATE_HIGH_BYTES + SG_UPSTREAM_READ_BYTES + FRAMING_BYTES <= 128 * 1024,
+               "the gate's buffer would grow to 256 KiB");
+
 static void on_data(void *context, struct sg_str bytes)
 {
     struct sg_exchange *x = SG_CAST(struct sg_exchange, EXCHANGE_MAGIC, context);

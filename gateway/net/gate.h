@@ -77,7 +77,8 @@ struct sg_gate_handlers {
     void *arg;
 };
 
-enum { SG_GATE_HIGH_BYTES = 256 * 1024, SG_GATE_LOW_BYTES = 64 * 1024 };
+/* The mark leaves room, within what a slow caller may cost, for what a pause comes too late for. */
+enum { SG_GATE_HIGH_BYTES = 96 * 1024, SG_GATE_LOW_BYTES = 32 * 1024 };
 
 /*
  * Make a front on a loop. handlers is copied; sources outlives the front, NULL: connections of one

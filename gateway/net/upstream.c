@@ -56,7 +56,6 @@ enum {
     CALL_MAGIC = 0x53475543,
     CONNECTION_MAGIC = 0x5347554e,
     QUEUE_MAX = 256,
-    READ_BYTES = 16 * 1024,
     REQUEST_BYTES_FIRST = 16 * 1024,      /* heads fit: no copy of a token is left by growing */
     REQUEST_BYTES_MAX = 16 * 1024 * 1024, /* settings allow bodies of 12 MiB */
     DETAIL_BYTES = 256,
@@ -132,7 +131,7 @@ struct sg_upstream_pool {
     struct sg_upstream_counts counts;
     struct sg_buf out; /* the request that is being rendered */
     char name[NAME_BYTES];
-    char bytes[READ_BYTES]; /* of one read */
+    char bytes[SG_UPSTREAM_READ_BYTES]; /* of one read */
 };
 
 static void pump(struct sg_upstream_pool *pool);

@@ -25,6 +25,9 @@ struct sg_resolver;
 struct sg_upstream_pool;
 struct sg_upstream_call;
 
+/* No run of body bytes is longer: what a pause may come too late for. */
+enum { SG_UPSTREAM_READ_BYTES = 16 * 1024 };
+
 struct sg_upstream_handlers {
     /*
      * A connection is in hand: append the whole request (head and body) to out. May be called a

@@ -647,6 +647,31 @@ static void test_a_slow_caller_is_waited_for(void **state)
     sg_buf_done(&sent);
 }
 
+/* A caller that takes nothing: reads go on until the pause, and no further. */
+static void test_what_a_slow_caller_costs_is_bounded(void **state)
+{
+    struct bench *bench = *state;
+    struct sg_buf sent;
+    char block[SG_UPSTREAM_READ_BYTES + 1];
+    memset(block, 'x', sizeof block);
+    block[sizeof block - 1] = '\0';
+    sg_buf_init(&sent, 65536);
+    allowed(bench);
+    journal_done(bench);
+    cloud_takes(bench, &sent);
+    cloud_head(bench, 200, 1 << 20);
+    while (!fakes()->call_paused) {
+        cloud_body(bench, block);
+        assert_true(fakes()->gate.pending <= 128 * 1024); /* a buffer that doubles has no more */
+    }
+    assert_true(fakes()->gate.pending > SG_GATE_HIGH_BYTES);
+    cloud_fails(bench, SG_REFUSAL_UPSTREAM_TIMEOUT, true);
+    assert_true(fakes()->gate.cut);
+    expect_outcome(SG_OUTCOME_SUCCESS, true);
+    expect_over(bench);
+    sg_buf_done(&sent);
+}
+
 static void test_the_end_of_a_drain(void **state)
 {
     struct bench *bench = *state;
@@ -735,6 +760,7 @@ int main(void)
         TEST(test_a_caller_that_leaves),
         TEST(test_a_cloud_that_fails),
         TEST(test_a_slow_caller_is_waited_for),
+        TEST(test_what_a_slow_caller_costs_is_bounded),
         TEST(test_the_end_of_a_drain),
         TEST(test_a_refusal_of_the_gate_is_recorded),
         TEST(test_a_reload_lets_old_requests_finish_on_the_old_lease),
