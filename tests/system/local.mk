@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/system/refusal.py \
 	tests/system/signature.py \
 	tests/system/wait.py \
+	tests/system/test_back_pressure.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
 	tests/system/test_cloud_faults.py \
