@@ -197,5 +197,6 @@ def test_a_slow_reader_gets_all_of_a_large_answer(new_gateway, cloud):
     cloud.script(clouds.answer(200, body))
     with gateway.caller() as caller:
         caller.send(render("DELETE", DELETE))
+        until(lambda: cloud.requests, "the request that gets the large answer")
         gateway.ask("DELETE", DELETE)  # others are served in between
         assert caller.read_answer().body == body
