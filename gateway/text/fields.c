@@ -38,6 +38,19 @@ struct unit {
     uint64_t factor;
 };
 
+/* From small to large. */
+static const struct unit duration_units[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+static const struct unit size_units[] = {
+    {"B", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}};
+static const struct unit count_units[] = {{"", 1}};
+
+enum {
+    DURATION_UNITS = sizeof duration_units / sizeof *duration_units,
+    SIZE_UNITS = sizeof size_units / sizeof *size_units,
+    COUNT_UNITS = sizeof count_units / sizeof *count_units,
+};
+
 static bool parse_with_unit(struct sg_str text, const struct unit *units, size_t count,
                             uint64_t max, uint64_t *ret)
 {
@@ -57,10 +70,8 @@ static bool parse_with_unit(struct sg_str text, const struct unit *units, size_t
 
 bool sg_duration_parse(struct sg_str text, int64_t *ret_ms)
 {
-    static const struct unit units[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     uint64_t value;
-    if (!parse_with_unit(text, units, sizeof units / sizeof *units, INT64_MAX, &value)) {
+    if (!parse_with_unit(text, duration_units, DURATION_UNITS, INT64_MAX, &value)) {
         return false;
     }
     *ret_ms = (int64_t)value;
@@ -69,13 +80,11 @@ bool sg_duration_parse(struct sg_str text, int64_t *ret_ms)
 
 bool sg_bytes_parse(struct sg_str text, uint64_t *ret)
 {
-    static const struct unit units[] = {
-        {"B", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}};
     if (sg_str_equal(text, SG_STR("0"))) {
         *ret = 0;
         return true;
     }
-    return parse_with_unit(text, units, sizeof units / sizeof *units, UINT64_MAX, ret);
+    return parse_with_unit(text, size_units, SIZE_UNITS, UINT64_MAX, ret);
 }
 
 /* --- saying what is wrong --------------------------------------------------------------------- */
@@ -132,15 +141,33 @@ static void wrong_word(struct decode *d, const struct sg_field *row,
     sg_buf_done(&help);
 }
 
+/* A value as one would write it: in the largest of the units that leaves no rest. */
+static struct unit largest_unit(uint64_t value, const struct unit *units, size_t count)
+{
+    struct unit unit = units[0];
+    for (size_t i = 1; i < count && value > 0; i++) {
+        if (value % units[i].factor == 0) {
+            unit = units[i];
+        }
+    }
+    return unit;
+}
+
+/* Say what may stand there; units from small to large. */
 static void out_of_range(struct decode *d, const struct sg_field *row,
-                         const struct sg_yaml_node *node, const char *unit, uint64_t factor)
+                         const struct sg_yaml_node *node, const struct unit *units, size_t count)
 {
     char help[HELP_BYTES];
-    unsigned long long min = row->min / factor, max = row->max / factor;
-    if (row->max != 0) {
-        (void)snprintf(help, sizeof help, "expected %llu%s to %llu%s", min, unit, max, unit);
+    struct unit least = largest_unit(row->min, units, count);
+    struct unit most = largest_unit(row->max, units, count);
+    unsigned long long min = row->min / least.factor, max = row->max / most.factor;
+    if (row->max == 0) {
+        (void)snprintf(help, sizeof help, "expected at least %llu%s", min, least.name);
+    } else if (row->max == row->min) {
+        (void)snprintf(help, sizeof help, "expected %llu%s", min, least.name);
     } else {
-        (void)snprintf(help, sizeof help, "expected at least %llu%s", min, unit);
+        (void)snprintf(help, sizeof help, "expected %llu%s to %llu%s", min, least.name, max,
+                       most.name);
     }
     sg_diags_error(d->diags, &node->place, help, "\"%s\" cannot be %.*s", join_path(d, row->key),
                    SG_STR_ARG(node->text));
@@ -171,7 +198,7 @@ static bool decode_count(struct decode *d, const struct sg_field *row,
         return false;
     }
     if (!in_range(row, value)) {
-        out_of_range(d, row, node, "", 1);
+        out_of_range(d, row, node, count_units, COUNT_UNITS);
         return false;
     }
     *to = value;
@@ -195,7 +222,7 @@ static bool decode_bytes(struct decode *d, const struct sg_field *row,
         return false;
     }
     if (!in_range(row, value)) {
-        out_of_range(d, row, node, "B", 1);
+        out_of_range(d, row, node, size_units, SIZE_UNITS);
         return false;
     }
     *to = value;
@@ -220,8 +247,7 @@ static bool decode_duration(struct decode *d, const struct sg_field *row,
         return false;
     }
     if (!in_range(row, (uint64_t)value)) {
-        bool seconds = row->min % 1000 == 0 && row->max % 1000 == 0;
-        out_of_range(d, row, node, seconds ? "s" : "ms", seconds ? 1000 : 1);
+        out_of_range(d, row, node, duration_units, DURATION_UNITS);
         return false;
     }
     *to = value;

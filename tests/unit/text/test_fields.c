@@ -25,6 +25,7 @@ struct outer {
     const char *path;
     bool flag;
     uint64_t count;
+    uint64_t one;
     int64_t span_ms;
     int word;
     struct sg_texts texts;
@@ -72,6 +73,12 @@ static const struct sg_field outer_rows[] = {
      .min = 1,
      .max = 10,
      .words = auto_words},
+    {.key = "one",
+     .type = SG_FIELD_COUNT,
+     .offset = offsetof(struct outer, one),
+     .default_text = "1",
+     .min = 1,
+     .max = 1},
     {.key = "span",
      .type = SG_FIELD_DURATION,
      .offset = offsetof(struct outer, span_ms),
@@ -218,6 +225,7 @@ static void test_wrong_values(void **state)
     expect(bench, "flag: \"true\"\n",
            "1:7 error \"flag\" cannot be \"true\" (expected true or false)\n");
     expect(bench, "count: 11\n", "1:8 error \"count\" cannot be 11 (expected 1 to 10)\n");
+    expect(bench, "one: 2\n", "1:6 error \"one\" cannot be 2 (expected 1)\n");
     expect(bench, "count: \"1\"\n",
            "1:8 error \"count\" cannot be \"1\" (expected a whole number or auto, without "
            "quotes)\n");
@@ -231,7 +239,7 @@ static void test_wrong_values(void **state)
            "\"60s\")\n");
     expect(bench, "span: 1.5s\n",
            "1:7 error \"1.5s\" is no duration (expected a duration such as 250ms, 3s, 5m, 1h)\n");
-    expect(bench, "span: 61s\n", "1:7 error \"span\" cannot be 61s (expected 0s to 60s)\n");
+    expect(bench, "span: 61s\n", "1:7 error \"span\" cannot be 61s (expected 0ms to 1m)\n");
     expect(bench, "span: 9999999999999999999d\n",
            "1:7 error \"9999999999999999999d\" is no duration (expected a duration such as 250ms, "
            "3s, 5m, 1h)\n");
@@ -251,7 +259,7 @@ static void test_wrong_values(void **state)
     expect(bench, "object: {name: a, bytes: 16KB}\n",
            "1:26 error \"16KB\" is no size (expected a size such as 512B, 16KiB, 8MiB, 1GiB)\n");
     expect(bench, "object: {name: a, bytes: 1B}\n",
-           "1:26 error \"object.bytes\" cannot be 1B (expected 1024B to 1048576B)\n");
+           "1:26 error \"object.bytes\" cannot be 1B (expected 1KiB to 1MiB)\n");
     expect(bench, "- a\n", "1:1 error the file is a list (expected a mapping: key: value)\n");
 }
 
