@@ -117,7 +117,8 @@ static size_t expand_variable(struct parse *parse, const struct sg_yaml_node *no
     size_t end = sg_str_find(rest, '}');
     struct sg_str wanted = sg_str_slice(rest, 0, end);
     if (end == rest.n || !is_variable_name(wanted) || wanted.n >= sizeof name) {
-        sg_diags_error(parse->diags, &node->place, "write ${NAME}, or $$ for a dollar",
+        sg_diags_error(parse->diags, &node->place,
+                       "write ${NAME}, in quotes within [ ] and { }; or $$ for a dollar",
                        "a \"$\" that names no environment variable");
         return rest.n;
     }
