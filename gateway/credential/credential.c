@@ -111,6 +111,9 @@ static const char *excess_of(mode_t mode)
     return (mode & (mode_t)~MODE_MAX) != 0 ? "it is no file to run" : NULL;
 }
 
+static const char unreadable_help[] =
+    "expected a file that the user who runs signgate can read, with access_key and secret_key";
+
 /* Read the file when its mode is right; the mode of the very file that is read. */
 static bool read_file(const struct sg_credential_settings *settings, struct sg_arena *scratch,
                       struct sg_diags *diags, struct sg_str *ret)
@@ -121,7 +124,8 @@ static bool read_file(const struct sg_credential_settings *settings, struct sg_a
     bool read = false;
     int fd = open(settings->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &about) != 0) {
-        sg_diags_error(diags, &place, NULL, "cannot read %s: %s", settings->path, strerror(errno));
+        sg_diags_error(diags, &place, unreadable_help, "cannot read %s: %s", settings->path,
+                       strerror(errno));
         goto out;
     }
     const char *excess = S_ISREG(about.st_mode) ? excess_of(about.st_mode & ALLPERMS) : NULL;
@@ -132,7 +136,8 @@ static bool read_file(const struct sg_credential_settings *settings, struct sg_a
         goto out;
     }
     if (sg_text_read_open_file(scratch, fd, FILE_BYTES_MAX, ret, &error) != SG_OK) {
-        sg_diags_error(diags, &place, NULL, "cannot read %s: %s", settings->path, error.text);
+        sg_diags_error(diags, &place, unreadable_help, "cannot read %s: %s", settings->path,
+                       error.text);
         goto out;
     }
     read = true;

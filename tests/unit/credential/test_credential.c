@@ -289,6 +289,7 @@ static void test_unreadable(void **state)
         .name = "live", .source = SG_CREDENTIAL_FILE, .path = fixture->path};
     assert_int_equal(load(fixture, &settings), SG_CONFIG);
     assert_non_null(strstr(fixture->printed.p, "No such file or directory"));
+    assert_non_null(strstr(fixture->printed.p, "expected a file that the user who runs signgate"));
 
     assert_int_equal(mkfifo(fixture->path, 0600), 0); /* nobody writes: must not wait */
     assert_int_equal(load(fixture, &settings), SG_CONFIG);
