@@ -70,6 +70,11 @@ enum sg_status sg_audit_verify(const char *directory, struct sg_audit_report *re
                             directory, strerror(errno));
     }
     enum sg_status status = sg_segment_list(fd, &names, &count, reterr);
+    if (status == SG_OK && count == 0) {
+        /* A gateway's directory has one from its first start on: this is another, or it is gone. */
+        status = sg_error_set(reterr, SG_NOT_FOUND, NULL,
+                              "%s holds no audit log: no file is called audit-*.jsonl", directory);
+    }
     for (size_t i = 0; status == SG_OK && ret->good && i < count; i++) {
         struct sg_segment_report segment;
         uint64_t epoch = chain.epoch;

@@ -29,7 +29,8 @@ struct sg_audit_report {
     bool torn_tail_open;    /* the last segment ends in a torn line that nothing declares yet */
 };
 
-/* Verify a directory. SG_IO: it cannot be read (*reterr). SG_OK with !good: it is damaged. */
+/* Verify a directory. SG_IO: it cannot be read (*reterr). SG_NOT_FOUND:
+ * nothing in it is an audit log (*reterr). SG_OK with !good: it is damaged. */
 SG_MUST_CHECK enum sg_status sg_audit_verify(const char *directory, struct sg_audit_report *ret,
                                              struct sg_error *reterr);
 

@@ -459,6 +459,17 @@ static void test_a_directory_that_cannot_be_used_says_why(void **state)
     assert_non_null(strstr(error.text, "install -d"));
 }
 
+/* A wrong folder, or one from which everything was taken, must not look like a whole chain. */
+static void test_a_directory_without_a_log_does_not_verify(void **state)
+{
+    struct bench *bench = *state;
+    struct sg_audit_report report;
+    struct sg_error error = {.text = ""};
+    assert_int_equal(sg_audit_verify(bench->folder, &report, &error), SG_NOT_FOUND);
+    assert_non_null(strstr(error.text, bench->folder));
+    assert_non_null(strstr(error.text, "holds no audit log"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -475,6 +486,7 @@ int main(void)
         TEST(test_a_file_changed_by_others_ends_the_journal),
         TEST(test_many_ports_write_one_chain),
         TEST(test_a_directory_that_cannot_be_used_says_why),
+        TEST(test_a_directory_without_a_log_does_not_verify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
