@@ -22,35 +22,63 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
+struct loaded {
+    size_t listeners, services, operations, mapped, callers, policies, statements, credentials;
+};
+
+static struct loaded count_loaded(const struct sg_snapshot *snapshot)
+{
+    struct loaded loaded = {
+        .listeners = snapshot->settings.listeners.count,
+        .services = snapshot->service_count,
+        .callers = snapshot->settings.callers.count,
+        .policies = sg_policy_count(snapshot->policies),
+        .statements = sg_policy_statement_count(snapshot->policies),
+        .credentials = snapshot->credential_count,
+    };
+    for (size_t i = 0; i < snapshot->service_count; i++) {
+        loaded.operations += sg_catalog_count(snapshot->services[i].catalog);
+        loaded.mapped += count_mapped(snapshot->services[i].catalog);
+    }
+    return loaded;
+}
+
 /* One line of what was loaded, so that silence is never the answer. */
 static void say_loaded(struct sg_cli *cli, const struct sg_snapshot *snapshot)
 {
-    const struct sg_settings *settings = &snapshot->settings;
-    size_t operations = 0, mapped = 0;
-    for (size_t i = 0; i < snapshot->service_count; i++) {
-        operations += sg_catalog_count(snapshot->services[i].catalog);
-        mapped += count_mapped(snapshot->services[i].catalog);
-    }
-    size_t policies = sg_policy_count(snapshot->policies);
-    size_t statements = sg_policy_statement_count(snapshot->policies);
+    const struct loaded n = count_loaded(snapshot);
     (void)fprintf(cli->out,
                   "%.*s: ok: %zu listener%s, %zu service%s (%zu operations, %zu mapped), %zu "
                   "caller%s, %zu polic%s (%zu statement%s), %zu credential%s\n",
-                  SG_STR_ARG(snapshot->path), settings->listeners.count,
-                  plural(settings->listeners.count), snapshot->service_count,
-                  plural(snapshot->service_count), operations, mapped, settings->callers.count,
-                  plural(settings->callers.count), policies, policies == 1 ? "y" : "ies",
-                  statements, plural(statements), snapshot->credential_count,
-                  plural(snapshot->credential_count));
-    if (mapped < operations) {
+                  SG_STR_ARG(snapshot->path), n.listeners, plural(n.listeners), n.services,
+                  plural(n.services), n.operations, n.mapped, n.callers, plural(n.callers),
+                  n.policies, n.policies == 1 ? "y" : "ies", n.statements, plural(n.statements),
+                  n.credentials, plural(n.credentials));
+    if (n.mapped < n.operations) {
         (void)fprintf(cli->err,
                       "warning: %zu operations have no action and will be refused; map them in the "
                       "catalog\n",
-                      operations - mapped);
+                      n.operations - n.mapped);
     }
 }
 
-static void print_json(struct sg_cli *cli, struct sg_diags *diags, bool good)
+static void add_loaded(struct sg_json *json, const struct sg_snapshot *snapshot)
+{
+    const struct loaded n = count_loaded(snapshot);
+    sg_json_begin_object(json, "loaded");
+    sg_json_u64(json, "listeners", n.listeners);
+    sg_json_u64(json, "services", n.services);
+    sg_json_u64(json, "operations", n.operations);
+    sg_json_u64(json, "operations_mapped", n.mapped);
+    sg_json_u64(json, "callers", n.callers);
+    sg_json_u64(json, "policies", n.policies);
+    sg_json_u64(json, "statements", n.statements);
+    sg_json_u64(json, "credentials", n.credentials);
+    sg_json_end_object(json);
+}
+
+static void print_json(struct sg_cli *cli, struct sg_diags *diags,
+                       const struct sg_snapshot *snapshot, bool good)
 {
     struct sg_buf text;
     struct sg_json json;
@@ -74,6 +102,9 @@ static void print_json(struct sg_cli *cli, struct sg_diags *diags, bool good)
         sg_json_end_object(&json);
     }
     sg_json_end_list(&json);
+    if (snapshot != NULL) {
+        add_loaded(&json, snapshot);
+    }
     sg_json_end_object(&json);
     sg_buf_add_char(&text, '\n');
     sg_cli_print(cli->out, sg_buf_str(&text));
@@ -106,7 +137,7 @@ static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
         sg_snapshot_load(path, SG_LOAD_TO_CHECK, &sg_clock_system, diags, &snapshot) == SG_OK;
     bool strict = sg_option_count(arguments, "strict") > 0 && sg_diags_warnings(diags) > 0;
     if (cli->json) {
-        print_json(cli, diags, good && !strict);
+        print_json(cli, diags, snapshot, good && !strict);
     } else {
         print_text(cli, diags);
         if (good) {

@@ -50,6 +50,12 @@ def test_a_good_configuration_passes_the_check(new_gateway, cloud, program):
     checked = check(program, gateway)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "ok" in checked.stdout
+    told = subprocess.run([program, "check", "-c", gateway.file, "--output", "json"],
+                          capture_output=True, text=True, timeout=LIMIT_SECONDS, check=True)
+    loaded = json.loads(told.stdout)["loaded"]
+    assert f"({loaded['operations']} operations, {loaded['operations_mapped']} mapped)" in \
+        checked.stdout
+    assert (loaded["listeners"], loaded["services"]) == (1, 1)
     assert not gateway.audit.exists()  # a check leaves nothing behind
 
 
