@@ -26,7 +26,8 @@ enum sg_exit {
 struct sg_cli {
     FILE *out;
     FILE *err;
-    bool json; /* --output json */
+    bool json;           /* --output json */
+    const char *program; /* what to type to call it, in lines to paste */
 };
 
 /* An option of a verb. */

@@ -1,4 +1,5 @@
 /* signgate: the verbs, and which of them a command line means. */
+#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,8 +144,16 @@ static int run_help(struct sg_cli *cli, const struct sg_arguments *arguments)
     return sg_verb_main(cli, verb, 2, words);
 }
 
+/* What to type in another terminal: a program that was called by a path is not on the PATH. */
+static const char *typed_name(const char *called_as, char path[PATH_MAX])
+{
+    const bool by_path = strchr(called_as, '/') != NULL;
+    return by_path && realpath(called_as, path) != NULL ? path : "signgate";
+}
+
 int main(int argc, char **argv)
 {
+    char path[PATH_MAX];
     struct sg_cli cli = {.out = stdout, .err = stderr};
     int status;
     (void)setlocale(LC_CTYPE, "C.UTF-8");
@@ -152,6 +161,7 @@ int main(int argc, char **argv)
         list_verbs(stderr);
         return SG_EXIT_USAGE;
     }
+    cli.program = typed_name(argv[0], path);
     const char *word = argv[1];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         list_verbs(stdout);

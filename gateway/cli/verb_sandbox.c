@@ -21,7 +21,7 @@ static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
     (void)signal(SIGPIPE, SIG_IGN);
     enum sg_status status = sg_sandbox_start(&options, &sandbox, &error);
     if (status != SG_OK) {
-        (void)fprintf(cli->err, "signgate: %s\n", error.text);
+        (void)sg_usage_error(cli, "%s   (--listen ADDR)", error.text);
         return status == SG_CONFIG ? SG_EXIT_USAGE : SG_EXIT_BIND;
     }
     (void)fprintf(cli->out,
@@ -31,12 +31,12 @@ static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
                   "  HUAWEICLOUD_SDK_PROJECT_ID=%s\n"
                   "It holds flow f1 with outputs playout-a, playout-b, news-a. With these in the "
                   "environment:\n"
-                  "  signgate sign DELETE "
+                  "  %s sign DELETE "
                   "'http://%s/v1/%s/flows/outputs?flow_id=f1&output_name=playout-a'\n"
                   "Stop with Ctrl-C.\n",
                   sg_sandbox_address(sandbox), SG_STR_ARG(sg_sandbox_access_key(sandbox)),
                   SG_STR_ARG(sg_sandbox_secret_key(sandbox)), sg_sandbox_project_id(sandbox),
-                  sg_sandbox_address(sandbox), sg_sandbox_project_id(sandbox));
+                  cli->program, sg_sandbox_address(sandbox), sg_sandbox_project_id(sandbox));
     (void)fflush(cli->out);
     (void)sigwait(&ends, &number);
     sg_sandbox_stop(sandbox);

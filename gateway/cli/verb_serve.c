@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/embedded.h"
+#include "net/listener.h"
 #include "sandbox/sandbox.h"
 #include "server/supervisor.h"
 #include "snapshot/snapshot.h"
@@ -136,9 +137,9 @@ static void print_banner(void *arg, const char *gateway, const char *admin)
     (void)fprintf(out,
                   "  # what was recorded\n"
                   "  tail -n 4 %s/audit/audit-*.jsonl\n"
-                  "  signgate audit verify %s/audit\n"
-                  "Stop with Ctrl-C. Your own configuration: signgate check -c FILE\n",
-                  run->folder, run->folder);
+                  "  %s audit verify %s/audit\n"
+                  "Stop with Ctrl-C. Your own configuration: %s check -c FILE\n",
+                  run->folder, run->cli->program, run->folder, run->cli->program);
     (void)fflush(out);
 }
 
@@ -151,14 +152,41 @@ static int remove_one(const char *path, const struct stat *about, int type, stru
     return 0;
 }
 
+/*
+ * Try an address before anything is made, so that what is wrong with it is said of the option and
+ * not of a file that nobody wrote.
+ */
+static int try_address(struct sg_cli *cli, const char *option, const char *address)
+{
+    char bound[SG_LISTENER_TEXT_BYTES];
+    struct sg_error error;
+    int fd;
+    enum sg_status status = sg_listener_bind(address, 1, &fd, bound, &error);
+    if (status == SG_OK) {
+        (void)close(fd);
+        return SG_EXIT_GOOD;
+    }
+    (void)sg_usage_error(cli, "--%s: %s", option, error.text);
+    return status == SG_CONFIG ? SG_EXIT_USAGE : SG_EXIT_BIND;
+}
+
 static int serve_sandbox(struct sg_cli *cli, const struct sg_arguments *arguments)
 {
+    const char *listen = sg_option_value(arguments, "listen", default_listen);
+    const char *admin = sg_option_value(arguments, "admin", default_admin);
     struct sandbox_run run = {.cli = cli, .folder = "/tmp/signgate-sandbox-XXXXXX"};
     const struct sg_sandbox_options cloud = {.address = NULL};
     struct sg_error error;
     char path[PATH_BYTES];
     sigset_t all, before;
-    int status = SG_EXIT_CONFIGURATION;
+    int status = try_address(cli, "listen", listen);
+    if (status == SG_EXIT_GOOD) {
+        status = try_address(cli, "admin", admin);
+    }
+    if (status != SG_EXIT_GOOD) {
+        return status;
+    }
+    status = SG_EXIT_CONFIGURATION;
     if (mkdtemp(run.folder) == NULL) {
         (void)fprintf(cli->err, "signgate: cannot make a folder in /tmp: %s\n", strerror(errno));
         return status;
@@ -170,8 +198,7 @@ static int serve_sandbox(struct sg_cli *cli, const struct sg_arguments *argument
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started != SG_OK) {
         (void)fprintf(cli->err, "signgate: cannot start: %s\n", error.text);
-    } else if (!write_configuration(&run, sg_option_value(arguments, "listen", default_listen),
-                                    sg_option_value(arguments, "admin", default_admin))) {
+    } else if (!write_configuration(&run, listen, admin)) {
         (void)fprintf(cli->err, "signgate: cannot write to %s: %s\n", run.folder, strerror(errno));
     } else {
         (void)snprintf(path, sizeof path, "%s/signgate.yaml", run.folder);

@@ -125,7 +125,16 @@ def test_a_taken_port_is_69(program):
                                "127.0.0.1:0"], capture_output=True, text=True,
                               timeout=LIMIT_SECONDS, check=False)
         assert done.returncode == 69
-        assert address in done.stderr
+        assert f"--listen: cannot listen on {address}" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--listen", "--admin"])
+def test_an_address_that_is_none_is_2(program, option):
+    addresses = {"--listen": "127.0.0.1:0", "--admin": "127.0.0.1:0", option: 'bogus"'}
+    done = subprocess.run([program, "serve", "--sandbox", *sum(addresses.items(), ())],
+                          capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f'signgate: {option}: "bogus"" is no address to listen on\n'
 
 
 # --- serve --sandbox
@@ -157,6 +166,14 @@ def test_the_printed_commands_do_what_is_said_of_them(served):
     assert denied["would_allow"]
     for command in commands:
         assert shlex.split(command)[0] == "curl"
+
+
+def test_what_was_recorded_is_verified_by_the_printed_line(served):
+    line = re.search(r"^ +(/\S+ audit verify /\S+)$", served.text, re.M).group(1)
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True,
+                          timeout=LIMIT_SECONDS, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ok: ")
 
 
 def test_nothing_is_left_behind(served):
