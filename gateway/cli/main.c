@@ -151,6 +151,19 @@ static const char *typed_name(const char *called_as, char path[PATH_MAX])
     return by_path && realpath(called_as, path) != NULL ? path : "signgate";
 }
 
+/* "signgate --verson": an option where a verb was expected. */
+static int unknown_first_option(struct sg_cli *cli, const char *given)
+{
+    static const char *const names[] = {"--help", "--version"};
+    const char *nearest = sg_str_nearest(sg_str_from(given), names, sizeof names / sizeof *names);
+    return nearest != NULL
+               ? sg_usage_error(cli, "unknown option \"%s\"; did you mean \"%s\"?", given, nearest)
+               : sg_usage_error(cli,
+                                "unknown option \"%s\": options stand behind the verb   (all "
+                                "verbs: signgate help)",
+                                given);
+}
+
 int main(int argc, char **argv)
 {
     char path[PATH_MAX];
@@ -171,6 +184,8 @@ int main(int argc, char **argv)
         status = SG_EXIT_GOOD;
     } else if (strcmp(word, "-t") == 0) {
         status = sg_verb_main(&cli, &sg_verb_check, argc - 1, argv + 1);
+    } else if (word[0] == '-') {
+        status = unknown_first_option(&cli, word);
     } else {
         const struct sg_verb *verb = find_verb(word);
         status =

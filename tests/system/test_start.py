@@ -205,7 +205,7 @@ def test_when_the_disk_takes_no_more_nothing_is_sent_unrecorded(new_gateway, clo
 
 
 @pytest.mark.parametrize("arguments", [
-    ["serv"], ["serve", "--sandbx"], ["serve", "-c"], ["serve", "extra"], ["--nothing"], [],
+    ["serv"], ["serve", "--sandbx"], ["serve", "-c"], ["serve", "extra"], ["--nothing"], ["-c"], [],
 ], ids=" ".join)
 def test_a_wrong_command_line_is_2(program, arguments):
     done = subprocess.run([program, *arguments], capture_output=True, text=True,
