@@ -37,12 +37,18 @@ quietly() {
     fi
 }
 
-# build DIRECTORY CONFIGURE-OPTIONS...: configure and make there, out of the source tree.
+# build DIRECTORY CONFIGURE-OPTIONS...: configure and make there, out of the source tree. A tree that
+# has itself been configured cannot be built elsewhere: then a copy of what it distributes is.
 build() {
     directory=$1
     shift
+    sources=$top
     mkdir -p "$directory"
     [ -x "$top/configure" ] || quietly "$directory/autogen.log" "$top/autogen.sh"
-    (cd "$directory" && quietly configure.log "$top/configure" "$@" &&
+    if [ -e "$top/config.status" ]; then
+        sources=$directory/sources
+        quietly "$directory/copy.log" make -C "$top" distdir distdir="$sources"
+    fi
+    (cd "$directory" && quietly configure.log "$sources/configure" "$@" &&
         quietly make.log make -j "$(nproc)")
 }
