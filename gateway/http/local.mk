@@ -1,4 +1,6 @@
 libsgcore_a_SOURCES += \
+	gateway/http/bytes.c \
+	gateway/http/bytes.h \
 	gateway/http/headers.c \
 	gateway/http/headers.h \
 	gateway/http/strict.c \

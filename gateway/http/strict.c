@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/object.h"
+#include "http/bytes.h"
 
 /*
  * A head is judged a line at a time: a line is looked at once, when its CRLF is there. One table of
@@ -14,124 +15,11 @@
  * they allow: 414 while the request line is not whole, 431 after it.
  */
 
-enum { TOKEN = 1, VALUE = 2, TARGET = 4, DIGIT = 8, HOST = 16, HEX = 32 };
-
-/* RFC 9110 section 5.6.2 (token), 5.5 (field values), RFC 3986 (what a target may hold). */
-static const unsigned char classes[256] = {
-    ['\t'] = VALUE,
-    [' '] = VALUE,
-    ['!'] = TOKEN | VALUE | TARGET,
-    ['"'] = VALUE,
-    ['#'] = TOKEN | VALUE,
-    ['$'] = TOKEN | VALUE | TARGET,
-    ['%'] = TOKEN | VALUE | TARGET,
-    ['&'] = TOKEN | VALUE | TARGET,
-    ['\''] = TOKEN | VALUE | TARGET,
-    ['('] = VALUE | TARGET,
-    [')'] = VALUE | TARGET,
-    ['*'] = TOKEN | VALUE | TARGET,
-    ['+'] = TOKEN | VALUE | TARGET,
-    [','] = VALUE | TARGET,
-    ['-'] = TOKEN | VALUE | TARGET | HOST,
-    ['.'] = TOKEN | VALUE | TARGET | HOST,
-    ['/'] = VALUE | TARGET,
-    ['0'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['1'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['2'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['3'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['4'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['5'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['6'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['7'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['8'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    ['9'] = TOKEN | VALUE | TARGET | DIGIT | HOST | HEX,
-    [':'] = VALUE | TARGET,
-    [';'] = VALUE | TARGET,
-    ['<'] = VALUE,
-    ['='] = VALUE | TARGET,
-    ['>'] = VALUE,
-    ['?'] = VALUE | TARGET,
-    ['@'] = VALUE | TARGET,
-    ['A'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['B'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['C'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['D'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['E'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['F'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['G'] = TOKEN | VALUE | TARGET | HOST,
-    ['H'] = TOKEN | VALUE | TARGET | HOST,
-    ['I'] = TOKEN | VALUE | TARGET | HOST,
-    ['J'] = TOKEN | VALUE | TARGET | HOST,
-    ['K'] = TOKEN | VALUE | TARGET | HOST,
-    ['L'] = TOKEN | VALUE | TARGET | HOST,
-    ['M'] = TOKEN | VALUE | TARGET | HOST,
-    ['N'] = TOKEN | VALUE | TARGET | HOST,
-    ['O'] = TOKEN | VALUE | TARGET | HOST,
-    ['P'] = TOKEN | VALUE | TARGET | HOST,
-    ['Q'] = TOKEN | VALUE | TARGET | HOST,
-    ['R'] = TOKEN | VALUE | TARGET | HOST,
-    ['S'] = TOKEN | VALUE | TARGET | HOST,
-    ['T'] = TOKEN | VALUE | TARGET | HOST,
-    ['U'] = TOKEN | VALUE | TARGET | HOST,
-    ['V'] = TOKEN | VALUE | TARGET | HOST,
-    ['W'] = TOKEN | VALUE | TARGET | HOST,
-    ['X'] = TOKEN | VALUE | TARGET | HOST,
-    ['Y'] = TOKEN | VALUE | TARGET | HOST,
-    ['Z'] = TOKEN | VALUE | TARGET | HOST,
-    ['['] = VALUE,
-    ['\\'] = VALUE,
-    [']'] = VALUE,
-    ['^'] = TOKEN | VALUE,
-    ['_'] = TOKEN | VALUE | TARGET | HOST,
-    ['`'] = TOKEN | VALUE,
-    ['a'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['b'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['c'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['d'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['e'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['f'] = TOKEN | VALUE | TARGET | HOST | HEX,
-    ['g'] = TOKEN | VALUE | TARGET | HOST,
-    ['h'] = TOKEN | VALUE | TARGET | HOST,
-    ['i'] = TOKEN | VALUE | TARGET | HOST,
-    ['j'] = TOKEN | VALUE | TARGET | HOST,
-    ['k'] = TOKEN | VALUE | TARGET | HOST,
-    ['l'] = TOKEN | VALUE | TARGET | HOST,
-    ['m'] = TOKEN | VALUE | TARGET | HOST,
-    ['n'] = TOKEN | VALUE | TARGET | HOST,
-    ['o'] = TOKEN | VALUE | TARGET | HOST,
-    ['p'] = TOKEN | VALUE | TARGET | HOST,
-    ['q'] = TOKEN | VALUE | TARGET | HOST,
-    ['r'] = TOKEN | VALUE | TARGET | HOST,
-    ['s'] = TOKEN | VALUE | TARGET | HOST,
-    ['t'] = TOKEN | VALUE | TARGET | HOST,
-    ['u'] = TOKEN | VALUE | TARGET | HOST,
-    ['v'] = TOKEN | VALUE | TARGET | HOST,
-    ['w'] = TOKEN | VALUE | TARGET | HOST,
-    ['x'] = TOKEN | VALUE | TARGET | HOST,
-    ['y'] = TOKEN | VALUE | TARGET | HOST,
-    ['z'] = TOKEN | VALUE | TARGET | HOST,
-    ['{'] = VALUE,
-    ['|'] = TOKEN | VALUE,
-    ['}'] = VALUE,
-    ['~'] = TOKEN | VALUE | TARGET,
-};
-
-static bool is(char c, unsigned class)
-{
-    return (classes[(unsigned char)c] & class) != 0;
-}
-
-/* Field values may hold bytes above 0x7f: nobody interprets those fields. */
-static bool is_value_byte(char c)
-{
-    return (unsigned char)c >= 0x80 || is(c, VALUE);
-}
-
 /* The length of the run of bytes of a class at the start of s. */
 static size_t run_of(struct sg_str s, unsigned class)
 {
     size_t count = 0;
-    while (count < s.n && is(s.p[count], class)) {
+    while (count < s.n && sg_http_is(s.p[count], class)) {
         count++;
     }
     return count;
@@ -139,7 +27,7 @@ static size_t run_of(struct sg_str s, unsigned class)
 
 bool sg_is_token(struct sg_str s)
 {
-    return s.n > 0 && run_of(s, TOKEN) == s.n;
+    return s.n > 0 && run_of(s, SG_HTTP_TOKEN) == s.n;
 }
 
 bool sg_list_has_token(struct sg_str list, struct sg_str token)
@@ -181,8 +69,8 @@ static bool read_length(struct sg_str value, uint64_t *ret)
 /* "HTTP/d.d": true with both digits. */
 static bool read_version(struct sg_str text, char *ret_major, char *ret_minor)
 {
-    if (text.n != 8 || memcmp(text.p, "HTTP/", 5) != 0 || !is(text.p[5], DIGIT) ||
-        text.p[6] != '.' || !is(text.p[7], DIGIT)) {
+    if (text.n != 8 || memcmp(text.p, "HTTP/", 5) != 0 || !sg_http_is(text.p[5], SG_HTTP_DIGIT) ||
+        text.p[6] != '.' || !sg_http_is(text.p[7], SG_HTTP_DIGIT)) {
         return false;
     }
     *ret_major = text.p[5];
@@ -193,7 +81,7 @@ static bool read_version(struct sg_str text, char *ret_major, char *ret_minor)
 /* Split a field line; the literal says what is wrong, NULL that nothing is. */
 static const char *read_field(struct sg_str line, struct sg_strict_header *ret)
 {
-    size_t name = run_of(line, TOKEN);
+    size_t name = run_of(line, SG_HTTP_TOKEN);
     if (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t')) {
         return "a header line begins with a space: folded headers are refused";
     }
@@ -201,7 +89,7 @@ static const char *read_field(struct sg_str line, struct sg_strict_header *ret)
         return "a header line does not begin with a name and a colon";
     }
     for (size_t i = name + 1; i < line.n; i++) {
-        if (!is_value_byte(line.p[i])) {
+        if (!sg_http_is_value(line.p[i])) {
             return "a header's value holds a control character";
         }
     }
@@ -256,7 +144,7 @@ static enum sg_strict_result malformed(struct sg_strict_request *head, const cha
 static enum sg_strict_result read_request_line(struct sg_strict_request *head, struct sg_str line,
                                                const struct sg_strict_limits *limits)
 {
-    size_t method = run_of(line, TOKEN);
+    size_t method = run_of(line, SG_HTTP_TOKEN);
     if (method == 0 || method == line.n || line.p[method] != ' ') {
         return malformed(head, "the request line does not begin with a method and one space");
     }
@@ -280,7 +168,7 @@ static enum sg_strict_result read_request_line(struct sg_strict_request *head, s
         return refuse(head, SG_REFUSAL_HTTP_VERSION, "only HTTP/1.0 and HTTP/1.1 are served");
     }
     head->minor = (uint8_t)(minor - '0');
-    if (run_of(head->target, TARGET) != head->target.n) {
+    if (run_of(head->target, SG_HTTP_TARGET) != head->target.n) {
         return malformed(head, "the target holds a character that must be percent-encoded");
     }
     return SG_STRICT_MORE;
@@ -296,12 +184,12 @@ static bool is_host(struct sg_str value)
             return false;
         }
         for (size_t i = 1; i + 1 < host; i++) {
-            if (!is(value.p[i], HEX) && value.p[i] != ':' && value.p[i] != '.') {
+            if (!sg_http_is(value.p[i], SG_HTTP_HEX) && value.p[i] != ':' && value.p[i] != '.') {
                 return false;
             }
         }
     } else {
-        host = run_of(value, HOST);
+        host = run_of(value, SG_HTTP_HOST);
     }
     struct sg_str port = sg_str_slice(value, host + 1, value.n);
     uint64_t number;
@@ -449,7 +337,7 @@ static enum sg_strict_result judge_partial(struct sg_strict_request *head, const
 {
     if (!head->have_line) {
         struct sg_str line = {.p = bytes, .n = count};
-        size_t method = run_of(line, TOKEN);
+        size_t method = run_of(line, SG_HTTP_TOKEN);
         enum { METHOD_BYTES_MAX = 64 };
         if (method < count && (method == 0 || bytes[method] != ' ')) {
             return malformed(head, "the request line does not begin with a method and one space");
@@ -563,7 +451,7 @@ static enum sg_strict_result read_status_line(struct sg_strict_response *head, s
         return bad_answer(head, "the answer's status is not three digits from 100 to 599");
     }
     for (size_t i = 12; i < line.n; i++) {
-        if (!is_value_byte(line.p[i])) {
+        if (!sg_http_is_value(line.p[i])) {
             return bad_answer(head, "the answer's reason holds a control character");
         }
     }
@@ -651,13 +539,30 @@ enum sg_strict_result sg_strict_response_feed(struct sg_strict_response *head, c
 
 /* --- chunked bodies --------------------------------------------------------------------------- */
 
-enum chunk_state { SIZE = 0, SIZE_LF, DATA, DATA_CR, DATA_LF, END_CR, END_LF, WHOLE };
+enum chunk_state {
+    SIZE = 0,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    END_CR, /* or the start of a trailer */
+    TRAILER_NAME,
+    TRAILER_VALUE,
+    TRAILER_LF,
+    END_LF,
+    WHOLE,
+};
 
 enum { CHUNK_DIGITS_MAX = 8 };
 
 void sg_strict_chunked_init(struct sg_strict_chunked *body)
 {
     *body = (struct sg_strict_chunked){.state = SIZE};
+}
+
+void sg_strict_chunked_init_answer(struct sg_strict_chunked *body)
+{
+    *body = (struct sg_strict_chunked){.state = SIZE, .drops_trailers = true};
 }
 
 static enum sg_strict_result bad_chunk(struct sg_strict_chunked *body, const char *detail)
@@ -671,9 +576,9 @@ static enum sg_strict_result bad_chunk(struct sg_strict_chunked *body, const cha
 static enum sg_strict_result take_size_byte(struct sg_strict_chunked *body, char c,
                                             uint64_t max_bytes)
 {
-    if (is(c, HEX)) {
-        unsigned digit =
-            is(c, DIGIT) ? (unsigned)(c - '0') : (unsigned)(sg_ascii_lower(c) - 'a' + 10);
+    if (sg_http_is(c, SG_HTTP_HEX)) {
+        unsigned digit = sg_http_is(c, SG_HTTP_DIGIT) ? (unsigned)(c - '0')
+                                                      : (unsigned)(sg_ascii_lower(c) - 'a' + 10);
         if (++body->digits > CHUNK_DIGITS_MAX) {
             return bad_chunk(body, "a chunk size has more than 8 digits");
         }
@@ -700,6 +605,51 @@ static enum sg_strict_result expect_byte(struct sg_strict_chunked *body, char c,
         return bad_chunk(body, detail);
     }
     body->state = (uint8_t)next;
+    return SG_STRICT_MORE;
+}
+
+/* A byte behind the last chunk, of trailers or of the line that ends them. */
+static enum sg_strict_result take_trailer_byte(struct sg_strict_chunked *body, char c)
+{
+    if (++body->trailer_bytes > SG_STRICT_TRAILER_BYTES) {
+        return bad_chunk(body, "the trailers are longer than the limit");
+    }
+    switch ((enum chunk_state)body->state) {
+    case END_CR:
+        if (c == '\r') {
+            body->state = END_LF;
+        } else if (body->drops_trailers && sg_http_is(c, SG_HTTP_TOKEN)) {
+            body->state = TRAILER_NAME;
+        } else {
+            return bad_chunk(body, "trailers are refused");
+        }
+        break;
+    case TRAILER_NAME:
+        if (c == ':') {
+            body->state = TRAILER_VALUE;
+        } else if (!sg_http_is(c, SG_HTTP_TOKEN)) {
+            return bad_chunk(body, "a trailer does not begin with a name and a colon");
+        }
+        break;
+    case TRAILER_VALUE:
+        if (c == '\r') {
+            body->state = TRAILER_LF;
+        } else if (!sg_http_is_value(c)) {
+            return bad_chunk(body, "a trailer's value holds a control character");
+        }
+        break;
+    case TRAILER_LF:
+        return expect_byte(body, c, '\n', END_CR, "a trailer does not end in CRLF");
+    case END_LF:
+        return expect_byte(body, c, '\n', WHOLE, "the last chunk does not end in CRLF");
+    case SIZE:
+    case SIZE_LF:
+    case DATA:
+    case DATA_CR:
+    case DATA_LF:
+    case WHOLE:
+        break;
+    }
     return SG_STRICT_MORE;
 }
 
@@ -739,10 +689,11 @@ enum sg_strict_result sg_strict_chunked_feed(struct sg_strict_chunked *body, con
             result = expect_byte(body, c, '\n', SIZE, "a chunk does not end in CRLF");
             break;
         case END_CR:
-            result = expect_byte(body, c, '\r', END_LF, "trailers are refused");
-            break;
+        case TRAILER_NAME:
+        case TRAILER_VALUE:
+        case TRAILER_LF:
         case END_LF:
-            result = expect_byte(body, c, '\n', WHOLE, "the last chunk does not end in CRLF");
+            result = take_trailer_byte(body, c);
             break;
         case DATA:
         case WHOLE:

@@ -92,21 +92,29 @@ void sg_strict_response_init(struct sg_strict_response *head, struct sg_strict_h
 enum sg_strict_result sg_strict_response_feed(struct sg_strict_response *head, const char *bytes,
                                               size_t count, const struct sg_strict_limits *limits);
 
+enum { SG_STRICT_TRAILER_BYTES = 4096 }; /* of an answer's trailer section */
+
 /*
- * A chunked body (RFC 9112 section 7.1): 1 to 8 hex digits, CRLF, data, CRLF; no extensions, no
- * trailers. Each call walks bytes and returns one run of data (may be empty) and how many bytes it
- * used; call again with the rest. DONE: the body is whole. BAD: refusal and detail are set.
+ * A chunked body (RFC 9112 section 7.1): 1 to 8 hex digits, CRLF, data, CRLF; no extensions. A
+ * trailer section is refused, but in answers, where it is judged like other fields and dropped
+ * (section 7.1.2). Each call walks bytes and returns one run of data (may be empty) and how many
+ * bytes it used; call again with the rest. DONE: the body is whole. BAD: refusal and detail are
+ * set.
  */
 struct sg_strict_chunked {
     uint8_t state;
     uint8_t digits;
+    bool drops_trailers; /* an answer's */
+    uint16_t trailer_bytes;
     uint64_t left;
     uint64_t total;
     enum sg_refusal refusal;
     const char *detail;
 };
 
+/* Begin the body of a request, or of an answer. */
 void sg_strict_chunked_init(struct sg_strict_chunked *body);
+void sg_strict_chunked_init_answer(struct sg_strict_chunked *body);
 enum sg_strict_result sg_strict_chunked_feed(struct sg_strict_chunked *body, const char *bytes,
                                              size_t count, uint64_t max_bytes, size_t *ret_used,
                                              struct sg_str *ret_data);

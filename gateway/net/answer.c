@@ -60,7 +60,7 @@ static enum sg_answer_step take_final_head(struct sg_answer *answer)
         }
     } else if (head->chunked) {
         answer->framing = SG_ANSWER_CHUNKED;
-        sg_strict_chunked_init(&answer->chunked);
+        sg_strict_chunked_init_answer(&answer->chunked);
     } else if (head->has_content_length) {
         answer->framing = SG_ANSWER_LENGTH;
         answer->left = head->content_length;

@@ -253,8 +253,13 @@ CUT = {
     "no size": CHUNKED + b"\r\n{}\r\n0\r\n\r\n",
     "an extension": CHUNKED + b"2;a=b\r\n{}\r\n0\r\n\r\n",
     "an extension of the last chunk": CHUNKED + b"2\r\n{}\r\n0;a=b\r\n\r\n",
-    "a trailer": CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n",
-    "a framing trailer": CHUNKED + b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n",
+    "a trailer without a colon": CHUNKED + b"2\r\n{}\r\n0\r\njunk\r\n\r\n",
+    "a trailer without a name": CHUNKED + b"2\r\n{}\r\n0\r\n: x\r\n\r\n",
+    "a trailer behind a space": CHUNKED + b"2\r\n{}\r\n0\r\n X: 1\r\n\r\n",
+    "a folded trailer": CHUNKED + b"2\r\n{}\r\n0\r\nX: 1\r\n 2\r\n\r\n",
+    "a trailer with NUL": CHUNKED + b"2\r\n{}\r\n0\r\nX: \x00\r\n\r\n",
+    "a trailer with bare LF": CHUNKED + b"2\r\n{}\r\n0\r\nX: 1\n\r\n",
+    "trailers without end": CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: 1\r\n" * 2000,
     "bare LF behind a size": CHUNKED + b"2\n{}\r\n0\r\n\r\n",
     "bare LF behind a chunk": CHUNKED + b"2\r\n{}\n0\r\n\r\n",
     "bare LF as the end": CHUNKED + b"2\r\n{}\r\n0\r\n\n",
@@ -425,6 +430,8 @@ KEPT = {
     "chunks": (200, b"hello", CHUNKED + chunked(b"h", b"ell", b"o")),
     "no chunks": (200, b"", CHUNKED + chunked()),
     "chunks with sizes of 8 digits": (200, b"{}", CHUNKED + b"00000002\r\n{}\r\n00000000\r\n\r\n"),
+    "trailers": (200, b"{}", CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\nX-B:\r\n\r\n"),
+    "trailers that would frame": (200, b"{}", CHUNKED + b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n"),
     "CHUNKED": (200, b"{}", HEAD + b"transfer-encoding: CHUNKED\r\n\r\n" + chunked(b"{}")),
     "204": (204, b"", b"HTTP/1.1 204 No Content\r\n\r\n"),
     "304": (304, b"", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
@@ -456,6 +463,7 @@ def test_a_good_answer_keeps_its_connection(start, upstream, name):
 SPLIT = {
     "a length": (b"HTTP/1.1 103 Early\r\nX-A: 1\r\n\r\n" + clouds.render(200, b'{"flow_id":"f1"}')),
     "chunks": (b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED + chunked(b'{"flow_id"', b':"f1"}')),
+    "trailers": (CHUNKED + b'10\r\n{"flow_id":"f1"}\r\n0\r\nX-Sum: 12\r\n\r\n'),
 }
 
 
