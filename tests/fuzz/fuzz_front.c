@@ -722,12 +722,10 @@ static bool pull(int fd, struct sg_buf *out)
 static bool push(struct bench *bench, int fd, struct sg_str stream, struct fuzz_cuts *cuts,
                  struct sg_buf *out)
 {
+    enum { PIECES_MAX = 64 }; /* then all that is left: one run stays short */
     bool ended = false;
-    while (stream.n > 0 && !ended) {
-        size_t count = fuzz_next_cut(cuts, stream.n);
-        if (cuts->next > 200) {
-            count = stream.n; /* enough pieces: one run stays short */
-        }
+    for (int pieces = 1; stream.n > 0 && !ended; pieces++) {
+        size_t count = pieces < PIECES_MAX ? fuzz_next_cut(cuts, stream.n) : stream.n;
         ssize_t sent = send(fd, stream.p, count, MSG_NOSIGNAL);
         if (sent > 0) {
             stream = sg_str_slice(stream, (size_t)sent, stream.n);
