@@ -3,11 +3,11 @@
  *
  * Any bytes as segments are read without harm, and what is called good is: as many records as
  * lines. A chain that was made by the writer's own code verifies; with one byte of it changed, in
- * whatever place, it does not.
+ * whatever place, it does not, nor with a line put in for another that is good by itself.
  *
  * Input: "r" for raw segments, parted by form feeds; or "c" for a chain, then two bytes for the
- * place and one for the change, then the text of a record a line, a form feed before a line that
- * begins a new segment.
+ * place and one for the change (0: a line is put in), then the text of a record a line, a form feed
+ * before a line that begins a new segment.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -108,18 +108,27 @@ static void run_raw(struct sg_str input)
 
 /* --- a chain ---------------------------------------------------------------------------------- */
 
+/* forged: what is written is good by itself, and not what the next line will follow. */
 static void append(struct sg_chain *chain, struct sg_digest *digest, struct segment *segment,
-                   const char *event, struct sg_str text)
+                   const char *event, struct sg_str text, bool forged)
 {
-    struct sg_buf record;
+    struct sg_chain before = *chain;
+    struct sg_buf record, lost;
     sg_buf_init(&record, SEGMENT_BYTES);
+    sg_buf_init(&lost, SEGMENT_BYTES);
     sg_buf_printf(&record, "\"event\":\"%s\",\"detail\":", event);
     sg_json_add_string(&record, text);
-    CHECK(sg_chain_append(chain, digest, sg_buf_str(&record), &segment->bytes) == SG_OK);
+    CHECK(sg_chain_append(&before, digest, sg_buf_str(&record), &segment->bytes) == SG_OK);
+    if (forged) {
+        sg_buf_add_text(&record, ",\"status\":200");
+    }
+    CHECK(sg_chain_append(chain, digest, sg_buf_str(&record), &lost) == SG_OK);
     sg_buf_done(&record);
+    sg_buf_done(&lost);
 }
 
-static size_t write_chain(struct sg_str input, struct segment segments[SEGMENTS_MAX],
+/* forged: the index of such a line; returns the count of segments. */
+static size_t write_chain(struct sg_str input, size_t forged, struct segment segments[SEGMENTS_MAX],
                           size_t *ret_records)
 {
     struct sg_error error;
@@ -138,39 +147,49 @@ static size_t write_chain(struct sg_str input, struct segment segments[SEGMENTS_
             sg_segment_name_make(chain.epoch, chain.seq + 1, &segments[count].name);
             count++;
         }
-        append(&chain, digest, &segments[count - 1], begins ? "segment" : "denied", line);
+        append(&chain, digest, &segments[count - 1], begins ? "segment" : "denied", line,
+               chain.seq == forged);
     } while (input.n > 0);
     sg_digest_free(digest);
     *ret_records = chain.seq;
     return count;
 }
 
-static void run_chain(struct sg_str input)
+static void change_byte(struct segment *segments, size_t count, size_t place, unsigned change)
 {
-    struct segment segments[SEGMENTS_MAX];
-    struct sg_audit_report report;
-    size_t records, total = 0;
-    size_t place = fuzz_take_byte(&input) << 8;
-    place += fuzz_take_byte(&input);
-    unsigned change = fuzz_take_byte(&input);
-    size_t count = write_chain(input, segments, &records);
-    verify(segments, count, &report);
-    CHECK(report.good);
-    CHECK(report.records == records && report.files == count && report.begins_at == 1);
+    size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         total += segments[i].bytes.n;
     }
     place %= total;
-    for (size_t i = 0; i < count; i++) {
-        if (place < segments[i].bytes.n) {
-            segments[i].bytes.p[place] =
-                (char)(segments[i].bytes.p[place] ^ (char)(change != 0 ? change : 1));
-            break;
-        }
-        place -= segments[i].bytes.n;
+    while (place >= segments->bytes.n) {
+        place -= segments->bytes.n;
+        segments++;
+    }
+    segments->bytes.p[place] = (char)(segments->bytes.p[place] ^ (char)change);
+}
+
+static void run_chain(struct sg_str input)
+{
+    struct segment segments[SEGMENTS_MAX];
+    struct sg_audit_report report;
+    size_t records;
+    size_t place = fuzz_take_byte(&input) << 8;
+    place += fuzz_take_byte(&input);
+    unsigned change = fuzz_take_byte(&input);
+    size_t count = write_chain(input, SIZE_MAX, segments, &records);
+    verify(segments, count, &report);
+    CHECK(report.good);
+    CHECK(report.records == records && report.files == count && report.begins_at == 1);
+    if (change != 0) {
+        change_byte(segments, count, place, change);
+    } else if (records > 1) {
+        done(segments, count);
+        /* Of the last line nothing can tell: no other one follows it. */
+        count = write_chain(input, place % (records - 1), segments, &records);
     }
     verify(segments, count, &report);
-    CHECK(!report.good);
+    CHECK(report.good == (change == 0 && records == 1));
     done(segments, count);
 }
 
