@@ -27,8 +27,8 @@ struct segment {
     struct sg_buf bytes;
 };
 
-/* A directory of this program's own, gone with its end. */
-static char directory[] = "/tmp/signgate-fuzz-XXXXXX";
+/* A directory of this program's own under $TMPDIR, gone with its end. */
+static char directory[128];
 
 static void remove_directory(void)
 {
@@ -37,6 +37,9 @@ static void remove_directory(void)
 
 static void make_directory(void)
 {
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(directory, sizeof directory, "%s/signgate-fuzz-XXXXXX",
+                   parent != NULL ? parent : "/tmp");
     CHECK(mkdtemp(directory) != NULL);
     CHECK(atexit(remove_directory) == 0);
 }
