@@ -112,8 +112,23 @@ static const struct sg_policy_set *load(struct sg_str text, struct sg_arena *are
     return set;
 }
 
+/* What the catalog and the configuration make of actions, resources and projects. */
+static bool is_ascii(struct sg_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] > 0x7e) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void check_would_allow(struct request *request, struct sg_arena *arena)
 {
+    if (!is_ascii(request->action.name) || !is_ascii(request->action.resource) ||
+        !is_ascii(request->action.project_id)) {
+        return;
+    }
     struct sg_buf statement, text;
     sg_buf_init(&statement, WOULD_BYTES);
     sg_buf_init(&text, WOULD_BYTES);
