@@ -100,9 +100,12 @@ static int bound_socket(const union socket_address *address, bool reuse_port)
 
 static enum sg_status cannot_bind(const char *address, struct sg_error *reterr)
 {
-    return sg_error_set(reterr, SG_IO, NULL,
-                        "cannot listen on %s: %s; choose another address, or end what holds it",
-                        address, strerror(errno));
+    const char *help = errno == EADDRINUSE      ? "choose another address, or end what holds it"
+                       : errno == EADDRNOTAVAIL ? "choose an address of this machine"
+                       : errno == EACCES ? "choose a port from 1024 on, or a folder that is ours"
+                                         : "choose another address";
+    return sg_error_set(reterr, SG_IO, NULL, "cannot listen on %s: %s; %s", address,
+                        strerror(errno), help);
 }
 
 static void close_all(int *fds, size_t count)

@@ -103,6 +103,7 @@ void sg_version_json(struct sg_buf *out)
     struct sg_json json;
     sg_json_init(&json, out);
     sg_json_begin_object(&json, NULL);
+    sg_json_text(&json, "schema", "signgate.version.1");
     sg_json_text(&json, "version", PACKAGE_VERSION);
     sg_json_text(&json, "libevent", event_get_version());
     sg_json_bool(&json, "libevent_fixed", sg_gate_libevent_is_fixed());
@@ -145,6 +146,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     struct sg_buf body;
     sg_buf_init(&body, ANSWER_BYTES_MAX);
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+        (void)evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
         sg_buf_add_text(&body, "{\"error\":\"only GET is built yet on the admin listener\"}\n");
         answer(request, HTTP_BADMETHOD, "Method Not Allowed", json_type, &body);
         sg_buf_done(&body);

@@ -158,10 +158,17 @@ static enum sg_status hand_out(struct supervisor *s, const struct sg_snapshot *s
 
 static void refuse_reload(struct supervisor *s, const struct sg_error *error)
 {
+    struct sg_buf text;
     s->reload_error = *error;
+    if (error->line > 0) { /* "signgate.yaml:7:5: unknown key" */
+        sg_buf_init_fixed(&text, s->reload_error.text, sizeof s->reload_error.text - 1);
+        sg_buf_printf(&text, "%s:%u:%u: ", error->file, error->line, error->column);
+        sg_buf_add_str(&text, sg_str_slice(sg_str_from(error->text), 0, text.max_bytes - text.n));
+        s->reload_error.text[text.n] = '\0';
+    }
     sg_log_event(&s->log, SG_LOG_ERROR, "reload refused, still running the configuration before",
                  SG_LOG_TEXT_FIELD("revision", s->snapshot->revision),
-                 SG_LOG_TEXT_FIELD("error", sg_str_from(error->text)));
+                 SG_LOG_TEXT_FIELD("error", sg_str_from(s->reload_error.text)));
 }
 
 static void reload(struct supervisor *s)

@@ -309,7 +309,8 @@ static void load_services(struct load *load)
 /* Whether a credential of the environment is not there; then it has been warned of. */
 static bool warns_of_environment(struct load *load, const struct sg_credential_settings *settings)
 {
-    if (settings->source != SG_CREDENTIAL_ENVIRONMENT ||
+    const struct sg_yaml_node *written = sg_yaml_get(settings->node, "source");
+    if (written == NULL || !sg_str_equal_text(written->text, "environment") ||
         (getenv("HUAWEICLOUD_SDK_AK") != NULL && getenv("HUAWEICLOUD_SDK_SK") != NULL)) {
         return false;
     }
@@ -502,7 +503,7 @@ static void load_settings(struct load *load, const char *path)
                                           load->diags, &documents);
     if (documents.count == 0) {
         if (status == SG_OK) {
-            struct sg_place place = {.file = path, .line = 1};
+            struct sg_place place = {.file = path, .line = 1, .column = 1};
             sg_diags_error(load->diags, &place, "start from the shipped signgate.yaml",
                            "the configuration is empty");
         }

@@ -498,7 +498,7 @@ static void test_a_slow_caller_holds_the_answer_back(void **state)
     bench->answers_at_once = false;
     push_text(bench, fd, PLAIN);
     struct sg_gate *gate = bench->gate;
-    const uint64_t blocks = 64; /* more than the kernel takes by itself */
+    const uint64_t blocks = 640; /* 40 MiB: more than two kernels' buffers take by themselves */
     sg_gate_answer_begin(gate, 200, SG_STR(""), true, blocks * 65536);
     for (uint64_t i = 0; i < blocks; i++) {
         sg_gate_answer_data(gate, (struct sg_str){.p = block, .n = 65536});
