@@ -49,7 +49,6 @@ enum {
     TEXT_COUNT = sizeof texts / sizeof *texts,
     NAME_BYTES_MAX = 32,   /* with quotes, colon, comma */
     FIXED_BYTES_MAX = 512, /* time, event, outcome, sent and the numbers */
-    ESCAPED_BYTES_MAX = 6, /* \u00xx for one byte */
 };
 
 static struct sg_str text_of(const struct sg_audit_record *record, size_t index)
@@ -109,8 +108,8 @@ size_t sg_audit_record_bound(const struct sg_audit_record *record)
 {
     size_t bytes = FIXED_BYTES_MAX;
     for (size_t i = 0; i < TEXT_COUNT; i++) {
-        size_t length = text_of(record, i).n;
-        bytes += length > 0 ? NAME_BYTES_MAX + ESCAPED_BYTES_MAX * length : 0;
+        struct sg_str value = text_of(record, i);
+        bytes += value.n > 0 ? NAME_BYTES_MAX + sg_json_string_bound(value) : 0;
     }
     return bytes;
 }

@@ -40,6 +40,22 @@ static void add_escape(struct sg_buf *out, unsigned char c)
     }
 }
 
+/* Whether a byte stands in a string as it is, and for itself. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+size_t sg_json_string_bound(struct sg_str value)
+{
+    enum { ESCAPE_BYTES = 6 }; /* \u0001 */
+    size_t escaped = 0;
+    for (size_t i = 0; i < value.n; i++) {
+        escaped += !is_plain((unsigned char)value.p[i]);
+    }
+    return 2 + value.n + (ESCAPE_BYTES - 1) * escaped;
+}
+
 void sg_json_add_string(struct sg_buf *out, struct sg_str value)
 {
     sg_buf_add_char(out, '"');
@@ -47,7 +63,7 @@ void sg_json_add_string(struct sg_buf *out, struct sg_str value)
     for (size_t i = 0; i < value.n;) {
         unsigned char c = (unsigned char)value.p[i];
         size_t length = 1;
-        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+        if (is_plain(c)) {
             i++;
             continue;
         }

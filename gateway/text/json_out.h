@@ -7,6 +7,7 @@
 #define SG_TEXT_JSON_OUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -14,6 +15,9 @@
 
 /* Add a quoted, escaped string value. */
 void sg_json_add_string(struct sg_buf *out, struct sg_str value);
+
+/* How many bytes that is at most; exact for a string in which nothing needs an escape. */
+size_t sg_json_string_bound(struct sg_str value);
 
 /*
  * A writer of nested objects and lists that sets the commas. Depth 32 at most (a deeper begin is an

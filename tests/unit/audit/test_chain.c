@@ -10,6 +10,8 @@
 
 #include "audit/chain.h"
 #include "audit/record.h"
+#include "base/buf.h"
+#include "text/json_out.h"
 
 static struct sg_digest *digest;
 
@@ -184,6 +186,26 @@ static void test_the_bound_holds_for_the_worst_texts(void **state)
     sg_buf_done(&out);
 }
 
+static void test_the_bound_of_a_string(void **state)
+{
+    struct sg_buf out;
+    (void)state;
+    sg_buf_init(&out, 4096);
+    for (unsigned first = 0; first < 256; first++) {
+        for (unsigned second = 0; second < 256; second++) {
+            const char pair[2] = {(char)first, (char)second};
+            const struct sg_str text = {.p = pair, .n = sizeof pair};
+            sg_buf_clear(&out);
+            sg_json_add_string(&out, text);
+            assert_true(out.n <= sg_json_string_bound(text));
+        }
+    }
+    sg_buf_clear(&out);
+    sg_json_add_string(&out, SG_STR("/v1/flows?flow_id=%7E"));
+    assert_int_equal(out.n, sg_json_string_bound(SG_STR("/v1/flows?flow_id=%7E")));
+    sg_buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_no_changed_byte_passes),
         cmocka_unit_test(test_a_record_has_its_members_in_order_and_within_its_bound),
         cmocka_unit_test(test_the_bound_holds_for_the_worst_texts),
+        cmocka_unit_test(test_the_bound_of_a_string),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
