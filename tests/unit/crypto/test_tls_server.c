@@ -32,10 +32,11 @@ static int setup(void **state)
     static const char *const names[SG_TLS_FILES] = {"server.crt", "server.key", "ca.crt", "ca.crl"};
     struct bench *bench = calloc(1, sizeof *bench);
     assert_non_null(bench);
-    (void)snprintf(bench->folder, sizeof bench->folder, "/tmp/sg-test-tls.XXXXXX");
-    assert_non_null(mkdtemp(bench->folder));
+    char folder[sizeof bench->folder] = "/tmp/sg-test-tls.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    memcpy(bench->folder, folder, sizeof folder);
     for (int i = 0; i < SG_TLS_FILES; i++) {
-        (void)snprintf(bench->paths[i], PATH_BYTES, "%s/%s", bench->folder, names[i]);
+        (void)snprintf(bench->paths[i], PATH_BYTES, "%s/%s", folder, names[i]);
     }
     bench->root = pair_new(&(struct wanted){.cn = "root", .authority = true});
     bench->issuer = pair_new(

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,10 +46,11 @@ static int setup(void **state)
     static const char *const issuers[] = {"https://one", "https://two"};
     struct bench *bench = calloc(1, sizeof *bench);
     assert_non_null(bench);
-    (void)snprintf(bench->folder, sizeof bench->folder, "/tmp/sg-test-tokens.XXXXXX");
-    assert_non_null(mkdtemp(bench->folder));
+    char folder[sizeof bench->folder] = "/tmp/sg-test-tokens.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    memcpy(bench->folder, folder, sizeof folder);
     for (int i = 0; i < 2; i++) {
-        (void)snprintf(bench->files[i], sizeof bench->files[i], "%s/%d.json", bench->folder, i);
+        (void)snprintf(bench->files[i], sizeof bench->files[i], "%s/%d.json", folder, i);
         bench->keys[i] = key_new("{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k\"}");
         write_set(bench->files[i], bench->keys[i]);
         bench->settings[i] = (struct sg_issuer_settings){
