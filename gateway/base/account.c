@@ -15,7 +15,9 @@ enum { ENTRY_BYTES_FIRST = 1024, ENTRY_BYTES_MAX = 1 << 20 };
 static const uint64_t id_max = UINT32_MAX - 1;
 
 /* One try with a buffer of this size: ERANGE when it is too small. */
-static int look_up_user(const char *name, char *buffer, size_t bytes, bool *ret_found, uid_t *ret)
+typedef int look_up_fn(const char *name, char *buffer, size_t bytes, bool *ret_found, id_t *ret);
+
+static int look_up_user(const char *name, char *buffer, size_t bytes, bool *ret_found, id_t *ret)
 {
     struct passwd entry, *found = NULL;
     int error = getpwnam_r(name, &entry, buffer, bytes, &found);
@@ -26,7 +28,7 @@ static int look_up_user(const char *name, char *buffer, size_t bytes, bool *ret_
     return error;
 }
 
-static int look_up_group(const char *name, char *buffer, size_t bytes, bool *ret_found, gid_t *ret)
+static int look_up_group(const char *name, char *buffer, size_t bytes, bool *ret_found, id_t *ret)
 {
     struct group entry, *found = NULL;
     int error = getgrnam_r(name, &entry, buffer, bytes, &found);
@@ -37,11 +39,11 @@ static int look_up_group(const char *name, char *buffer, size_t bytes, bool *ret
     return error;
 }
 
-bool sg_account_user(const char *name, uid_t *ret)
+static bool find(const char *name, look_up_fn *look_up, id_t *ret)
 {
     uint64_t number;
     if (sg_str_to_u64(sg_str_from(name), id_max, &number)) {
-        *ret = (uid_t)number;
+        *ret = (id_t)number;
         return true;
     }
     bool found = false;
@@ -49,26 +51,19 @@ bool sg_account_user(const char *name, uid_t *ret)
     for (size_t bytes = ENTRY_BYTES_FIRST; error == ERANGE && bytes <= ENTRY_BYTES_MAX;
          bytes *= 2) {
         char *buffer = malloc(bytes);
-        error = buffer != NULL ? look_up_user(name, buffer, bytes, &found, ret) : ENOMEM;
+        error = buffer != NULL ? look_up(name, buffer, bytes, &found, ret) : ENOMEM;
         free(buffer);
     }
     return found;
 }
 
+/* An id_t holds a uid_t and a gid_t alike (POSIX, sys/types.h). */
+bool sg_account_user(const char *name, uid_t *ret)
+{
+    return find(name, look_up_user, ret);
+}
+
 bool sg_account_group(const char *name, gid_t *ret)
 {
-    uint64_t number;
-    if (sg_str_to_u64(sg_str_from(name), id_max, &number)) {
-        *ret = (gid_t)number;
-        return true;
-    }
-    bool found = false;
-    int error = ERANGE;
-    for (size_t bytes = ENTRY_BYTES_FIRST; error == ERANGE && bytes <= ENTRY_BYTES_MAX;
-         bytes *= 2) {
-        char *buffer = malloc(bytes);
-        error = buffer != NULL ? look_up_group(name, buffer, bytes, &found, ret) : ENOMEM;
-        free(buffer);
-    }
-    return found;
+    return find(name, look_up_group, ret);
 }
