@@ -5,6 +5,7 @@ What it holds is what the cloud has written less what lies in the kernel's queue
 /proc tells exactly."""
 import pathlib
 import re
+import socket
 import threading
 
 import pytest
@@ -14,7 +15,7 @@ from caller import render
 from gateway import DELETE
 from wait import LIMIT_SECONDS, until
 
-ANSWER_BYTES = 16 * 1024 * 1024  # more than all kernel queues on the way take
+ANSWER_BYTES = 32 * 1024 * 1024  # more than all kernel queues on the way take
 HELD_BYTES = 256 * 1024
 BLOCK_BYTES = 4096
 LIMITS = {"limits": {"response_bytes": "64MiB"}}
@@ -97,8 +98,9 @@ def wait_blocked(flood, cloud, gateway, caller):
 
 
 def slow_caller(gateway):
-    """One that has asked and does not read."""
+    """One that has asked and does not read; its queue does not grow as far as the system lets it."""
     caller = gateway.caller()
+    caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)
     caller.send(render("DELETE", DELETE))
     return caller
 
