@@ -1,12 +1,23 @@
 libsgcore_a_SOURCES += \
 	gateway/audit/chain.c \
 	gateway/audit/chain.h \
+	gateway/audit/ending.c \
+	gateway/audit/ending.h \
+	gateway/audit/flood.c \
+	gateway/audit/flood.h \
+	gateway/audit/folder.c \
+	gateway/audit/folder.h \
 	gateway/audit/journal.c \
 	gateway/audit/journal.h \
+	gateway/audit/journal_private.h \
+	gateway/audit/port.c \
 	gateway/audit/reader.c \
 	gateway/audit/reader.h \
 	gateway/audit/record.c \
 	gateway/audit/record.h \
+	gateway/audit/recovery.c \
 	gateway/audit/segment.c \
-	gateway/audit/segment.h
+	gateway/audit/segment.h \
+	gateway/audit/writer.c \
+	gateway/audit/writer.h
 EXTRA_DIST += gateway/audit/.may_include

@@ -102,6 +102,9 @@ void sg_audit_record_format(const struct sg_audit_record *record, struct sg_buf 
         add_number(out, "duration_us", record->duration_us);
         add_number(out, "upstream_us", record->upstream_us);
     }
+    if (record->offset_us != 0) {
+        add_number(out, "offset_us", record->offset_us);
+    }
 }
 
 size_t sg_audit_record_bound(const struct sg_audit_record *record)

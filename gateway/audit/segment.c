@@ -203,7 +203,10 @@ static enum sg_status take_line(struct reading *r, struct sg_str line)
     chain->seq = parts.seq;
     r->report->lines++;
     r->report->good_bytes += line.n + 1;
-    r->report->ends_with_stop = sg_str_equal(sg_chain_member(parts.text, "event"), SG_STR("stop"));
+    struct sg_str event = sg_chain_member(parts.text, "event");
+    r->report->ends_with_stop =
+        sg_str_equal(event, SG_STR("stop")) ||
+        (r->report->ends_with_stop && sg_str_equal(event, SG_STR("checkpoint")));
     return sg_digest_run_hex(r->digest, line, chain->prev);
 }
 
@@ -231,32 +234,48 @@ static enum sg_status take_bytes(struct reading *r, struct sg_str bytes)
     return status;
 }
 
-/* Hash the bytes behind the good ones. */
-static enum sg_status hash_rest(struct reading *r, struct sg_error *reterr)
+enum sg_status sg_segment_hash(int directory_fd, const struct sg_segment_name *name, uint64_t from,
+                               struct sg_digest *digest, uint64_t *ret_bytes)
 {
-    struct sg_segment_report *report = r->report;
-    uint64_t count = report->file_bytes - report->good_bytes;
-    struct sg_buf rest;
-    if (count == 0) {
-        return SG_OK; /* an empty segment: nothing stands behind nothing */
+    char block[BLOCK_BYTES];
+    enum sg_status status = SG_OK;
+    *ret_bytes = 0;
+    int fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return SG_OK;
     }
-    sg_buf_init(&rest, SIZE_MAX / 2);
-    char *to = count < SIZE_MAX / 2 ? sg_buf_reserve(&rest, (size_t)count) : NULL;
-    if (to == NULL) {
-        return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
-    }
-    size_t got = 0;
-    while (got < count) {
-        ssize_t now =
-            pread(r->fd, to + got, (size_t)count - got, (off_t)(report->good_bytes + got));
-        if (now <= 0) {
+    while (status == SG_OK) {
+        ssize_t count = pread(fd, block, sizeof block, (off_t)(from + *ret_bytes));
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            status = count < 0 ? SG_IO : SG_OK;
             break;
         }
-        got += (size_t)now;
+        *ret_bytes += (uint64_t)count;
+        status = sg_digest_add(digest, (struct sg_str){.p = block, .n = (size_t)count});
     }
-    enum sg_status status =
-        got < count ? SG_IO : sg_digest_run_hex(r->digest, sg_buf_str(&rest), report->extra_sha256);
-    sg_buf_done(&rest);
+    (void)close(fd);
+    return status;
+}
+
+/* Hash the bytes behind the good ones. */
+static enum sg_status hash_rest(struct reading *r, int directory_fd,
+                                const struct sg_segment_name *name, struct sg_error *reterr)
+{
+    struct sg_segment_report *report = r->report;
+    uint64_t count;
+    if (report->file_bytes == report->good_bytes) {
+        return SG_OK; /* an empty segment: nothing stands behind nothing */
+    }
+    enum sg_status status = sg_digest_begin(r->digest);
+    if (status == SG_OK) {
+        status = sg_segment_hash(directory_fd, name, report->good_bytes, r->digest, &count);
+    }
+    if (status == SG_OK) {
+        status = sg_digest_end_hex(r->digest, report->extra_sha256);
+    }
     return status == SG_OK ? status : sg_error_set(reterr, status, NULL, "cannot read it again");
 }
 
@@ -270,7 +289,7 @@ enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *n
     enum sg_status status = SG_OK;
     *ret = (struct sg_segment_report){.fault = SG_SEGMENT_GOOD};
     sg_buf_init(&r.line, LINE_BYTES_MAX);
-    r.fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    r.fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     r.digest = sg_digest_new(SG_DIGEST_SHA256, reterr);
     if (r.digest == NULL) {
         status = reterr->status;
@@ -314,7 +333,7 @@ enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *n
             ret->kind = "torn";
         }
         ret->ends_with_stop = false;
-        status = hash_rest(&r, reterr);
+        status = hash_rest(&r, directory_fd, name, reterr);
     }
 out:
     if (r.fd >= 0) {

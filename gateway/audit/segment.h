@@ -41,7 +41,7 @@ struct sg_segment_report {
     uint64_t good_bytes; /* up to here the segment is good */
     uint64_t file_bytes;
     char extra_sha256[SG_DIGEST_HEX_BYTES + 1]; /* of the bytes behind, when there are any */
-    bool ends_with_stop;
+    bool ends_with_stop; /* the last record is stop; only a checkpoint may stand behind it */
     /* the declaration in its first line, as far as it was good */
     bool declares;
     char ended[16];
@@ -58,5 +58,13 @@ SG_MUST_CHECK enum sg_status sg_segment_read(int directory_fd, const struct sg_s
                                              bool known, struct sg_chain *chain,
                                              struct sg_segment_report *ret,
                                              struct sg_error *reterr);
+
+/*
+ * Feed the bytes of a segment from an offset to its end to a digest that has begun; *ret_bytes says
+ * how many. A file that cannot be opened has none. SG_IO.
+ */
+SG_MUST_CHECK enum sg_status sg_segment_hash(int directory_fd, const struct sg_segment_name *name,
+                                             uint64_t from, struct sg_digest *digest,
+                                             uint64_t *ret_bytes);
 
 #endif

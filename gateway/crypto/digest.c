@@ -42,16 +42,51 @@ void sg_digest_free(struct sg_digest *digest)
     }
 }
 
+enum sg_status sg_digest_begin(struct sg_digest *digest)
+{
+    return EVP_DigestInit_ex2(digest->context, digest->algorithm, NULL) == 1 ? SG_OK : SG_INTERNAL;
+}
+
+enum sg_status sg_digest_add(struct sg_digest *digest, struct sg_str piece)
+{
+    return EVP_DigestUpdate(digest->context, piece.p != NULL ? piece.p : "", piece.n) == 1
+               ? SG_OK
+               : SG_INTERNAL;
+}
+
+static enum sg_status end(struct sg_digest *digest, unsigned char ret[SG_DIGEST_BYTES])
+{
+    unsigned length = 0;
+    return EVP_DigestFinal_ex(digest->context, ret, &length) == 1 && length == SG_DIGEST_BYTES
+               ? SG_OK
+               : SG_INTERNAL;
+}
+
+static void to_hex(const unsigned char bytes[SG_DIGEST_BYTES], char ret[SG_DIGEST_HEX_BYTES])
+{
+    struct sg_buf hex;
+    sg_buf_init_fixed(&hex, ret, SG_DIGEST_HEX_BYTES);
+    sg_buf_add_hex(&hex, bytes, SG_DIGEST_BYTES);
+}
+
+enum sg_status sg_digest_end_hex(struct sg_digest *digest, char ret[SG_DIGEST_HEX_BYTES])
+{
+    unsigned char bytes[SG_DIGEST_BYTES];
+    enum sg_status status = end(digest, bytes);
+    if (status == SG_OK) {
+        to_hex(bytes, ret);
+    }
+    return status;
+}
+
 enum sg_status sg_digest_run(struct sg_digest *digest, struct sg_str text,
                              unsigned char ret[SG_DIGEST_BYTES])
 {
-    unsigned length = 0;
-    if (EVP_DigestInit_ex2(digest->context, digest->algorithm, NULL) != 1 ||
-        EVP_DigestUpdate(digest->context, text.p != NULL ? text.p : "", text.n) != 1 ||
-        EVP_DigestFinal_ex(digest->context, ret, &length) != 1 || length != SG_DIGEST_BYTES) {
-        return SG_INTERNAL;
+    enum sg_status status = sg_digest_begin(digest);
+    if (status == SG_OK) {
+        status = sg_digest_add(digest, text);
     }
-    return SG_OK;
+    return status == SG_OK ? end(digest, ret) : status;
 }
 
 enum sg_status sg_digest_run_hex(struct sg_digest *digest, struct sg_str text,
@@ -60,9 +95,7 @@ enum sg_status sg_digest_run_hex(struct sg_digest *digest, struct sg_str text,
     unsigned char bytes[SG_DIGEST_BYTES];
     enum sg_status status = sg_digest_run(digest, text, bytes);
     if (status == SG_OK) {
-        struct sg_buf hex;
-        sg_buf_init_fixed(&hex, ret, SG_DIGEST_HEX_BYTES);
-        sg_buf_add_hex(&hex, bytes, sizeof bytes);
+        to_hex(bytes, ret);
     }
     return status;
 }

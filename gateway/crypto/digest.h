@@ -28,4 +28,10 @@ SG_MUST_CHECK enum sg_status sg_digest_run(struct sg_digest *digest, struct sg_s
 SG_MUST_CHECK enum sg_status sg_digest_run_hex(struct sg_digest *digest, struct sg_str text,
                                                char ret[SG_DIGEST_HEX_BYTES]);
 
+/* The same in pieces: begin, any number of adds, end. In between no run. */
+SG_MUST_CHECK enum sg_status sg_digest_begin(struct sg_digest *digest);
+SG_MUST_CHECK enum sg_status sg_digest_add(struct sg_digest *digest, struct sg_str piece);
+SG_MUST_CHECK enum sg_status sg_digest_end_hex(struct sg_digest *digest,
+                                               char ret[SG_DIGEST_HEX_BYTES]);
+
 #endif

@@ -218,8 +218,7 @@ static void record_intent(struct sg_exchange *x)
     size_t bytes = sg_journal_bound(&record);
     size_t all_bytes = 2 * bytes + OUTCOME_EXTRA_BYTES;
     if (!sg_journal_reserve(port, all_bytes)) {
-        sg_exchange_reject(x, SG_REFUSAL_AUDIT_UNAVAILABLE,
-                           SG_STR("the audit log has no room now"));
+        sg_exchange_reject(x, SG_REFUSAL_AUDIT_UNAVAILABLE, sg_exchange_why_no_audit(exchanges));
         return;
     }
     x->waits_for_disk = needs_disk(x);
@@ -228,8 +227,7 @@ static void record_intent(struct sg_exchange *x)
         bytes);
     if (ticket == 0) {
         sg_journal_release(port, all_bytes);
-        sg_exchange_reject(x, SG_REFUSAL_AUDIT_UNAVAILABLE,
-                           SG_STR("the audit log does not take records now"));
+        sg_exchange_reject(x, SG_REFUSAL_AUDIT_UNAVAILABLE, sg_exchange_why_no_audit(exchanges));
         return;
     }
     x->reserved_bytes = all_bytes - bytes;
@@ -260,22 +258,23 @@ static void release_recorded(struct sg_exchange_list *list, uint64_t ticket)
     }
 }
 
+/* The log has failed under these: their intents will be in it, but not in time. */
+static void refuse_cancelled(struct sg_exchange_list *list, uint64_t ticket)
+{
+    struct sg_exchange *x;
+    while ((x = TAILQ_FIRST(list)) != NULL && x->ticket <= ticket) {
+        sg_exchange_fail(x, SG_REFUSAL_AUDIT_UNAVAILABLE, false,
+                         SG_STR("the audit log could not be written"));
+    }
+}
+
 void sg_exchanges_recorded(struct sg_exchanges *exchanges)
 {
     struct sg_journal_progress progress = sg_journal_progress(exchanges->options.port);
     release_recorded(&exchanges->waiting_disk, progress.durable);
     release_recorded(&exchanges->waiting_kernel, progress.written);
-    if (!progress.failed) {
-        return;
-    }
-    struct sg_exchange_list *const lists[] = {&exchanges->waiting_disk, &exchanges->waiting_kernel};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        struct sg_exchange *x;
-        while ((x = TAILQ_FIRST(lists[i])) != NULL) {
-            sg_exchange_fail(x, SG_REFUSAL_AUDIT_UNAVAILABLE, false,
-                             SG_STR("the audit log could not be written"));
-        }
-    }
+    refuse_cancelled(&exchanges->waiting_disk, progress.cancelled);
+    refuse_cancelled(&exchanges->waiting_kernel, progress.cancelled);
 }
 
 /* --- the way: to the cloud -------------------------------------------------------------------- */

@@ -124,8 +124,7 @@ void sg_exchange_record_outcome(struct sg_exchange *x, enum sg_outcome outcome, 
     record.has_times = true;
     record.duration_us = now_us - x->started_us;
     record.upstream_us = x->called_us != 0 ? now_us - x->called_us : 0;
-    /* Room was reserved with the intent; 0 means the journal has failed: the call stays in doubt.
-     */
+    /* Room was reserved with the intent; 0 means no memory: the call stays in doubt. */
     (void)sg_journal_submit(x->owner->options.port, &record, SG_JOURNAL_WAIT_NONE,
                             x->reserved_bytes);
     x->reserved_bytes = 0;
@@ -304,6 +303,23 @@ void sg_exchange_end(struct sg_exchange *x)
 
 /* --- refusing --------------------------------------------------------------------------------- */
 
+struct sg_str sg_exchange_why_no_audit(const struct sg_exchanges *exchanges)
+{
+    switch (sg_journal_state(exchanges->options.journal)) {
+    case SG_JOURNAL_FULL:
+        return SG_STR("the disk of the audit log is full");
+    case SG_JOURNAL_STALLED:
+        return SG_STR("the disk of the audit log does not answer");
+    case SG_JOURNAL_FAILED:
+    case SG_JOURNAL_RECOVERING:
+        return SG_STR("the audit log cannot be written now and is being recovered");
+    case SG_JOURNAL_OK:
+    case SG_JOURNAL_STATES:
+        break;
+    }
+    return SG_STR("the audit log has no room for more at once");
+}
+
 static void answer_refusal(struct sg_exchange *x, enum sg_refusal refusal, struct sg_str detail,
                            const struct sg_problem_denial *denial)
 {
@@ -334,7 +350,7 @@ void sg_exchange_reject(struct sg_exchange *x, enum sg_refusal refusal, struct s
     record.status = sg_refusal_row(refusal)->status;
     if (sg_journal_submit(x->owner->options.port, &record, SG_JOURNAL_WAIT_NONE, 0) == 0) {
         refusal = SG_REFUSAL_AUDIT_UNAVAILABLE;
-        detail = SG_STR("the audit log does not take records now");
+        detail = sg_exchange_why_no_audit(x->owner);
     }
     answer_refusal(x, refusal, detail, NULL);
     sg_exchange_end(x);
@@ -348,8 +364,7 @@ void sg_exchange_deny(struct sg_exchange *x, const struct sg_policy_request *req
     sg_exchange_add_decision(x, &record);
     record.status = sg_refusal_row(SG_REFUSAL_DENIED)->status;
     if (sg_journal_submit(exchanges->options.port, &record, SG_JOURNAL_WAIT_NONE, 0) == 0) {
-        answer_refusal(x, SG_REFUSAL_AUDIT_UNAVAILABLE,
-                       SG_STR("the audit log does not take records now"), NULL);
+        answer_refusal(x, SG_REFUSAL_AUDIT_UNAVAILABLE, sg_exchange_why_no_audit(exchanges), NULL);
         sg_exchange_end(x);
         return;
     }
@@ -380,7 +395,8 @@ void sg_exchange_deny(struct sg_exchange *x, const struct sg_policy_request *req
 
 /*
  * Fail after the intent was submitted and before an answer has begun: an outcome with the detail,
- * and an answer without it, since it may be the system's words about the cloud.
+ * and an answer without it, since it may be the system's words about the cloud; what is said of the
+ * audit log is ours.
  */
 void sg_exchange_fail(struct sg_exchange *x, enum sg_refusal refusal, bool sent,
                       struct sg_str detail)
@@ -389,7 +405,7 @@ void sg_exchange_fail(struct sg_exchange *x, enum sg_refusal refusal, bool sent,
     bool answers = x->gate != NULL;
     sg_exchange_record_outcome(x, sent ? SG_OUTCOME_UNKNOWN : SG_OUTCOME_FAILURE, sent,
                                answers ? row->status : 0, sg_str_from(row->code), detail);
-    answer_refusal(x, refusal, SG_STR(""), NULL);
+    answer_refusal(x, refusal, refusal == SG_REFUSAL_AUDIT_UNAVAILABLE ? detail : SG_STR(""), NULL);
     sg_exchange_end(x);
 }
 
@@ -416,7 +432,7 @@ void sg_exchange_on_refused(void *arg, const struct sg_gate_refused *refused,
         .status = sg_refusal_row(refusal)->status,
     };
     if (sg_journal_submit(exchanges->options.port, &record, SG_JOURNAL_WAIT_NONE, 0) == 0) {
-        detail = SG_STR("the audit log does not take records now");
+        detail = sg_exchange_why_no_audit(exchanges);
     }
     sg_reply_refusal(refusal, detail, record.request_id, now_us, NULL, headers, body);
 }

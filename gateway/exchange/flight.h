@@ -115,6 +115,9 @@ void sg_exchange_add_credential(const struct sg_exchange *x, struct sg_audit_rec
 void sg_exchange_record_outcome(struct sg_exchange *x, enum sg_outcome outcome, bool sent,
                                 unsigned answered, struct sg_str reason, struct sg_str detail);
 
+/* Why the audit log takes nothing now, for the caller; a literal. */
+struct sg_str sg_exchange_why_no_audit(const struct sg_exchanges *exchanges);
+
 /*
  * Refuse before there is an intent: one record, one answer, the end. A refusal that cannot be
  * recorded is answered AuditUnavailable instead.

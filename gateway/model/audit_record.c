@@ -17,8 +17,8 @@ const char *sg_audit_event_name(enum sg_audit_event event)
         return "denied";
     case SG_AUDIT_REJECTED:
         return "rejected";
-    case SG_AUDIT_SEGMENT:
-        return "segment";
+    case SG_AUDIT_CLOCK_JUMP:
+        return "clock_jump";
     }
     return "rejected";
 }

@@ -19,7 +19,7 @@ enum sg_audit_event {
     SG_AUDIT_OUTCOME,
     SG_AUDIT_DENIED,   /* policy's no */
     SG_AUDIT_REJECTED, /* any other refusal without an intent */
-    SG_AUDIT_SEGMENT,  /* first line of a segment; the journal's own */
+    SG_AUDIT_CLOCK_JUMP,
 };
 
 enum sg_outcome { SG_OUTCOME_NONE = 0, SG_OUTCOME_SUCCESS, SG_OUTCOME_FAILURE, SG_OUTCOME_UNKNOWN };
@@ -62,6 +62,7 @@ struct sg_audit_record {
     int64_t upstream_us;
     struct sg_str trace_id;
     struct sg_str client_request_id;
+    int64_t offset_us;                    /* clock_jump: how far the clock was set; else 0 */
     struct sg_str version;                /* start: ours */
     struct sg_str configuration_revision; /* start, reload */
 };

@@ -7,6 +7,8 @@ libsggate_a_SOURCES += \
 	gateway/server/stats.h \
 	gateway/server/supervisor.c \
 	gateway/server/supervisor.h \
+	gateway/server/watch.c \
+	gateway/server/watch.h \
 	gateway/server/worker.c \
 	gateway/server/worker.h
 EXTRA_DIST += gateway/server/.may_include

@@ -60,10 +60,89 @@ static void print_head(struct sg_buf *out, const char *name, const char *type, c
     sg_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-void sg_stats_print(struct sg_buf *out, const struct sg_worker_stats *const *workers, size_t count,
-                    struct sg_str audit_state, bool ready)
+static void print_number(struct sg_buf *out, const char *name, const char *type, const char *help,
+                         int64_t value)
 {
-    static const char *const states[] = {"ok", "full", "stalled", "failed"};
+    print_head(out, name, type, help);
+    sg_buf_printf(out, "%s %lld\n", name, (long long)value);
+}
+
+/* Microseconds as seconds. */
+static void add_seconds(struct sg_buf *out, uint64_t us)
+{
+    sg_buf_printf(out, "%llu.%06llu", (unsigned long long)(us / 1000000),
+                  (unsigned long long)(us % 1000000));
+}
+
+static void print_syncs(struct sg_buf *out, const struct sg_journal_figures *journal)
+{
+    static const char *const name = "signgate_audit_fsync_seconds";
+    uint64_t sum = 0;
+    print_head(out, name, "histogram", "How long it took to make a batch of records durable.");
+    for (size_t i = 0; i < SG_JOURNAL_SYNC_BOUNDS; i++) {
+        sum += journal->sync_counts[i];
+        sg_buf_printf(out, "%s_bucket{le=\"", name);
+        add_seconds(out, (uint64_t)sg_journal_sync_bounds_us[i]);
+        sg_buf_printf(out, "\"} %llu\n", (unsigned long long)sum);
+    }
+    sum += journal->sync_counts[SG_JOURNAL_SYNC_BOUNDS];
+    sg_buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", name, (unsigned long long)sum, name);
+    add_seconds(out, journal->sync_us);
+    sg_buf_printf(out, "\n%s_count %llu\n", name, (unsigned long long)sum);
+}
+
+static void print_journal(struct sg_buf *out, const struct sg_journal_figures *journal)
+{
+    print_head(out, "signgate_audit_state", "gauge", "1 for the state the audit log is in.");
+    for (int i = 0; i < SG_JOURNAL_STATES; i++) {
+        sg_buf_printf(out, "signgate_audit_state{state=\"%s\"} %d\n",
+                      sg_journal_state_name((enum sg_journal_state)i), i == (int)journal->state);
+    }
+    const struct {
+        const char *name;
+        const char *type;
+        const char *help;
+        uint64_t value;
+    } numbers[] = {
+        {"signgate_audit_records_total", "counter", "Records written to the audit log.",
+         journal->records},
+        {"signgate_audit_bytes_total", "counter", "Bytes written to the audit log.",
+         journal->bytes},
+        {"signgate_audit_batches_total", "counter", "Writes that took these records.",
+         journal->batches},
+        {"signgate_audit_failures_total", "counter",
+         "Operations on the audit log that failed, a full disk included.", journal->failures},
+        {"signgate_audit_recoveries_total", "counter", "Recoveries in a new segment.",
+         journal->recoveries},
+        {"signgate_audit_replayed_total", "counter",
+         "Records that did not read back after a failure and were written again.",
+         journal->replayed},
+        {"signgate_audit_lost_total", "counter",
+         "Acknowledged records that could not be read back nor written again.", journal->lost},
+        {"signgate_audit_summed_total", "counter",
+         "Refusals of noisy sources that are counted in a sum.", journal->summed},
+        {"signgate_audit_segments_total", "counter", "Segments begun.", journal->segments},
+        {"signgate_audit_checkpoints_total", "counter", "Signed checkpoints.",
+         journal->checkpoints},
+        {"signgate_audit_checkpoint_failures_total", "counter",
+         "Checkpoints that could not be written.", journal->checkpoint_failures},
+        {"signgate_audit_epoch", "gauge", "Epoch of the segment that is being written.",
+         journal->epoch},
+        {"signgate_audit_seq", "gauge", "Number of the last record written.", journal->seq},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        print_number(out, numbers[i].name, numbers[i].type, numbers[i].help,
+                     (int64_t)numbers[i].value);
+    }
+    print_number(out, "signgate_audit_room_bytes", "gauge",
+                 "Room on the disk that is allocated and not promised to a request.",
+                 journal->room > 0 ? journal->room : 0);
+    print_syncs(out, journal);
+}
+
+void sg_stats_print(struct sg_buf *out, const struct sg_worker_stats *const *workers, size_t count,
+                    const struct sg_journal_figures *journal, bool ready)
+{
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *row = &rows[i];
         uint64_t sum = 0;
@@ -81,11 +160,7 @@ void sg_stats_print(struct sg_buf *out, const struct sg_worker_stats *const *wor
         sg_buf_add_u64(out, sum);
         sg_buf_add_char(out, '\n');
     }
-    print_head(out, "signgate_audit_state", "gauge", "1 for the state the audit log is in.");
-    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
-        sg_buf_printf(out, "signgate_audit_state{state=\"%s\"} %d\n", states[i],
-                      sg_str_equal_text(audit_state, states[i]));
-    }
+    print_journal(out, journal);
     print_head(out, "signgate_ready", "gauge", "1 when /readyz says ready.");
     sg_buf_printf(out, "signgate_ready %d\n", ready);
 }

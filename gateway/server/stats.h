@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit/journal.h"
 #include "base/buf.h"
-#include "base/str.h"
 #include "net/gate.h"
 
 enum sg_stat {
@@ -38,10 +38,10 @@ struct sg_worker_stats {
 void sg_stats_publish(struct sg_worker_stats *stats, const struct sg_front *front);
 
 /*
- * Append the sums over count workers in Prometheus' text format 0.0.4. audit_state is the journal's
- * in a word; ready is what /readyz says. [any]
+ * Append the sums over count workers and the journal's figures in Prometheus' text format 0.0.4;
+ * ready is what /readyz says. [any]
  */
 void sg_stats_print(struct sg_buf *out, const struct sg_worker_stats *const *workers, size_t count,
-                    struct sg_str audit_state, bool ready);
+                    const struct sg_journal_figures *journal, bool ready);
 
 #endif

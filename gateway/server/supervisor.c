@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "audit/journal.h"
@@ -18,6 +19,7 @@
 #include "net/sources.h"
 #include "server/admin.h"
 #include "server/privilege.h"
+#include "server/watch.h"
 #include "server/worker.h"
 #include "snapshot/snapshot.h"
 
@@ -59,6 +61,7 @@ struct supervisor {
     struct sg_sources *sources;
     struct sg_journal *journal;
     struct sg_journal_port *port;
+    struct sg_watch watch;
     struct sg_admin *admin;
     struct sg_worker **workers;
     size_t worker_count;
@@ -204,6 +207,8 @@ static void reload(struct supervisor *s)
         s->snapshot = next;
         s->reload_error = (struct sg_error){.status = SG_OK};
         atomic_store_explicit(&s->log.level, next->settings.log.level, memory_order_relaxed);
+        sg_journal_set_rotation(s->journal, next->settings.audit.rotate.bytes,
+                                next->settings.audit.rotate.age_ms);
         resolve_endpoints(s);
         record_event(s, SG_AUDIT_RELOAD);
         sg_log_event(&s->log, SG_LOG_INFO, "reloaded",
@@ -260,6 +265,12 @@ static void read_keys(struct supervisor *s)
         sg_issuers_free(issuers);
     }
     sg_diags_free(diags);
+}
+
+static void look_at_watch(void *arg)
+{
+    struct supervisor *s = SG_CAST(struct supervisor, SUPERVISOR_MAGIC, arg);
+    sg_watch_look(&s->watch);
 }
 
 static void look_at_keys(void *arg)
@@ -347,7 +358,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         reload(s);
     } else if (number == SIGTERM || number == SIGINT) {
         stop_signal(s);
-    } /* SIGUSR1: there is no log file to reopen; it must not end the process */
+    }
+    if (number == SIGHUP || number == SIGUSR1) {
+        sg_journal_rotate(s->journal);
+    }
 }
 
 static void on_message(void *arg, struct sg_message *message)
@@ -392,17 +406,13 @@ static void on_resolved(void *arg)
 static void look(void *arg, struct sg_readiness *ret)
 {
     struct supervisor *s = SG_CAST(struct supervisor, SUPERVISOR_MAGIC, arg);
-    static const char *const states[] = {[SG_JOURNAL_OK] = "ok",
-                                         [SG_JOURNAL_FULL] = "full",
-                                         [SG_JOURNAL_STALLED] = "stalled",
-                                         [SG_JOURNAL_FAILED] = "failed"};
     enum sg_journal_state state = sg_journal_state(s->journal);
     int64_t now_us = sg_clock_realtime_us(s->clock);
     *ret = (struct sg_readiness){
         .audit = state == SG_JOURNAL_OK,
         .credentials = true,
         .draining = s->phase != SERVING,
-        .audit_state = sg_str_from(states[state]),
+        .audit_state = sg_str_from(sg_journal_state_name(state)),
         .configuration_revision = s->snapshot->revision,
         .reload_error = sg_str_from(s->reload_error.status != SG_OK ? s->reload_error.text : ""),
     };
@@ -419,7 +429,9 @@ static void print_metrics(void *arg, const struct sg_readiness *now, bool ready,
     for (size_t i = 0; stats != NULL && i < s->worker_count; i++) {
         stats[i] = sg_worker_stats(s->workers[i]);
     }
-    sg_stats_print(out, stats, stats != NULL ? s->worker_count : 0, now->audit_state, ready);
+    const struct sg_journal_figures journal = sg_journal_figures(s->journal);
+    (void)now;
+    sg_stats_print(out, stats, stats != NULL ? s->worker_count : 0, &journal, ready);
     free(stats);
 }
 
@@ -522,9 +534,20 @@ static enum sg_status open_journal(struct supervisor *s, struct sg_error *reterr
         .directory = settings->audit.directory,
         .line_bytes = 6 * settings->limits.target_bytes + 4096,
         .refuse_on_damage = settings->audit.on_damage == SG_ON_DAMAGE_REFUSE,
+        .rotate_bytes = settings->audit.rotate.bytes,
+        .rotate_age_ms = settings->audit.rotate.age_ms,
         .version = PACKAGE_VERSION,
         .clock = s->clock,
     };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < options.rotate_bytes) {
+        return sg_error_set(reterr, SG_IO, NULL,
+                            "files may not grow above %llu bytes here, and audit.rotate.bytes is "
+                            "%llu; raise the limit (ulimit -f, LimitFSIZE= of systemd) or lower "
+                            "audit.rotate.bytes",
+                            (unsigned long long)limit.rlim_cur,
+                            (unsigned long long)options.rotate_bytes);
+    }
     enum sg_status status = sg_journal_open(&options, &s->journal, reterr);
     if (status == SG_OK) {
         s->port = sg_journal_port_new(s->journal, -1);
@@ -636,7 +659,9 @@ static enum sg_status start(struct supervisor *s, int *ret_exit, struct sg_error
         return status;
     }
     resolve_endpoints(s);
+    sg_watch_init(&s->watch, s->journal, s->port, &s->log, s->clock);
     sg_loop_add_tick(s->loop, look_at_keys, s);
+    sg_loop_add_tick(s->loop, look_at_watch, s);
     const struct sg_admin_options admin = {.loop = s->loop,
                                            .listen_fd = s->admin_fd,
                                            .look = look,

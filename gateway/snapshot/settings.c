@@ -256,14 +256,12 @@ static const struct sg_field rotate_rows[] = {
      .offset = offsetof(struct sg_rotate_settings, bytes),
      .default_text = "256MiB",
      .min = 1048576,
-     .pending = "rotation is not built",
      .summary = "a segment ends at this size"},
     {.key = "age",
      .type = SG_FIELD_DURATION,
      .offset = offsetof(struct sg_rotate_settings, age_ms),
      .default_text = "24h",
      .min = 60000,
-     .pending = "rotation is not built",
      .summary = "a segment ends at this age"},
 };
 static const struct sg_fields rotate_fields = {

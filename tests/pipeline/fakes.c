@@ -212,6 +212,12 @@ uint64_t sg_journal_submit(struct sg_journal_port *port, const struct sg_audit_r
     return ++the_fakes.tickets;
 }
 
+enum sg_journal_state sg_journal_state(const struct sg_journal *journal)
+{
+    (void)journal;
+    return the_fakes.journal_state;
+}
+
 struct sg_journal_progress sg_journal_progress(const struct sg_journal_port *port)
 {
     (void)port;

@@ -52,9 +52,10 @@ struct fakes {
     bool journal_failed; /* submit says no */
     uint64_t tickets;
     struct sg_journal_progress progress;
-    int64_t reserved;  /* bytes promised and not used or released */
-    bool call_open;    /* a call was begun and is neither over nor cancelled */
-    bool call_refused; /* sg_upstream_begin says no */
+    enum sg_journal_state journal_state; /* what a refusal says of it */
+    int64_t reserved;                    /* bytes promised and not used or released */
+    bool call_open;                      /* a call was begun and is neither over nor cancelled */
+    bool call_refused;                   /* sg_upstream_begin says no */
     bool call_sent;
     bool call_paused;
     bool call_cancelled;

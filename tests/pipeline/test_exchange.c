@@ -477,7 +477,7 @@ static void test_a_journal_that_fails_while_an_intent_waits(void **state)
 {
     struct bench *bench = *state;
     allowed(bench);
-    fakes()->progress.failed = true;
+    fakes()->progress.cancelled = fakes()->tickets;
     sg_exchanges_recorded(bench->exchanges);
     assert_int_equal(fakes()->gate.status, 503);
     assert_true(headers_have("SIGNGATE.AuditUnavailable"));
