@@ -1,8 +1,14 @@
 libsgcore_a_SOURCES += \
 	gateway/audit/chain.c \
 	gateway/audit/chain.h \
+	gateway/audit/follow.c \
+	gateway/audit/follow.h \
 	gateway/audit/journal.c \
 	gateway/audit/journal.h \
+	gateway/audit/members.c \
+	gateway/audit/members.h \
+	gateway/audit/open_intents.c \
+	gateway/audit/open_intents.h \
 	gateway/audit/reader.c \
 	gateway/audit/reader.h \
 	gateway/audit/record.c \
