@@ -7,9 +7,15 @@ libsgcore_a_SOURCES += \
 	gateway/audit/flood.h \
 	gateway/audit/folder.c \
 	gateway/audit/folder.h \
+	gateway/audit/follow.c \
+	gateway/audit/follow.h \
 	gateway/audit/journal.c \
 	gateway/audit/journal.h \
 	gateway/audit/journal_private.h \
+	gateway/audit/members.c \
+	gateway/audit/members.h \
+	gateway/audit/open_intents.c \
+	gateway/audit/open_intents.h \
 	gateway/audit/port.c \
 	gateway/audit/reader.c \
 	gateway/audit/reader.h \

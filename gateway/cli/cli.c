@@ -6,13 +6,15 @@
 
 #include "base/str.h"
 
-enum { OPTIONS_MAX = 24, FIRST_VALUE = 1000 };
+enum { OPTIONS_MAX = 24, WORDS_MAX = 16, FIRST_VALUE = 1000 };
 
 /* Options that every verb has. */
 static const struct sg_option help_option = {
     .name = "help", .letter = 'h', .summary = "show this help"};
 static const struct sg_option output_option = {
     .name = "output", .argument = "text|json", .summary = "form of the result (text)"};
+static const struct sg_option output_or_csv_option = {
+    .name = "output", .argument = "text|json|csv", .summary = "form of the result (text)"};
 
 /* The options of a verb with the common ones behind; returns how many. */
 static size_t all_options(const struct sg_verb *verb, const struct sg_option *ret[OPTIONS_MAX])
@@ -23,7 +25,7 @@ static size_t all_options(const struct sg_verb *verb, const struct sg_option *re
         ret[count++] = option;
     }
     if (verb->has_output) {
-        ret[count++] = &output_option;
+        ret[count++] = verb->has_csv ? &output_or_csv_option : &output_option;
     }
     ret[count++] = &help_option;
     return count;
@@ -110,6 +112,24 @@ static bool add_value(struct sg_arguments *arguments, const struct sg_option *op
     return true;
 }
 
+static int take_output(struct sg_cli *cli, const struct sg_verb *verb, const char *value)
+{
+    static const char *const forms[] = {"text", "json", "csv"};
+    const size_t count = verb->has_csv ? 3 : 2;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(value, forms[i]) == 0) {
+            cli->json = i == 1;
+            cli->csv = i == 2;
+            return SG_EXIT_GOOD;
+        }
+    }
+    const char *nearest = sg_str_nearest(sg_str_from(value), forms, count);
+    return nearest != NULL
+               ? sg_usage_error(cli, "--output \"%s\"; did you mean \"%s\"?", value, nearest)
+               : sg_usage_error(cli, "--output is %s, not \"%s\"",
+                                verb->has_csv ? "text, json or csv" : "text or json", value);
+}
+
 /* Take one parsed option; SG_EXIT_GOOD to go on. */
 static int take_option(struct sg_cli *cli, const struct sg_verb *verb,
                        const struct sg_option *option, const char *value, struct sg_arguments *ret)
@@ -117,16 +137,11 @@ static int take_option(struct sg_cli *cli, const struct sg_verb *verb,
     if (option->not_built != NULL) {
         return sg_usage_error(cli, "--%s: %s", option->name, option->not_built);
     }
-    if (option == &output_option) {
-        if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0) {
-            static const char *const forms[] = {"text", "json"};
-            const char *nearest = sg_str_nearest(sg_str_from(value), forms, 2);
-            return nearest != NULL
-                       ? sg_usage_error(cli, "--output \"%s\"; did you mean \"%s\"?", value,
-                                        nearest)
-                       : sg_usage_error(cli, "--output is text or json, not \"%s\"", value);
+    if (option == &output_option || option == &output_or_csv_option) {
+        int status = take_output(cli, verb, value);
+        if (status != SG_EXIT_GOOD) {
+            return status;
         }
-        cli->json = strcmp(value, "json") == 0;
     }
     if (!option->repeatable && sg_option_count(ret, option->name) > 0) {
         return sg_usage_error(cli, "--%s is given twice", option->name);
@@ -222,9 +237,75 @@ static int parse(struct sg_cli *cli, const struct sg_verb *verb, int argc, char 
     return SG_EXIT_GOOD;
 }
 
+/* --- verbs with words ------------------------------------------------------------------------- */
+
+const char *sg_word_name(const struct sg_verb *word)
+{
+    const char *space = strrchr(word->name, ' ');
+    return space != NULL ? space + 1 : word->name;
+}
+
+static void print_words(struct sg_cli *cli, const struct sg_verb *verb)
+{
+    (void)fprintf(cli->out, "%s\n\nusage: signgate %s\n\nwords:\n", verb->summary, verb->usage);
+    for (const struct sg_verb *const *word = verb->words; *word != NULL; word++) {
+        (void)fprintf(cli->out, "  %-10s %s%s\n", sg_word_name(*word), (*word)->summary,
+                      (*word)->not_built != NULL ? " (not built yet)" : "");
+    }
+    (void)fprintf(cli->out, "\nEach word has --help: signgate %s %s --help\n", verb->name,
+                  sg_word_name(verb->words[0]));
+}
+
+/* "audit vrefy": the nearest word, or where to look. */
+static int unknown_word(struct sg_cli *cli, const struct sg_verb *verb, const char *given)
+{
+    const char *names[WORDS_MAX];
+    size_t count = 0;
+    for (; verb->words[count] != NULL && count < WORDS_MAX; count++) {
+        names[count] = sg_word_name(verb->words[count]);
+    }
+    const char *nearest = sg_str_nearest(sg_str_from(given), names, count);
+    if (given[0] == '-' && nearest == NULL) {
+        return sg_usage_error(cli,
+                              "unknown option \"%s\": options stand behind the word   (all words: "
+                              "signgate %s --help)",
+                              given, verb->name);
+    }
+    if (nearest != NULL) {
+        return sg_usage_error(cli, "unknown word \"%s %s\"; did you mean \"%s %s\"?", verb->name,
+                              given, verb->name, nearest);
+    }
+    return sg_usage_error(cli, "unknown word \"%s %s\"   (all words: signgate %s --help)",
+                          verb->name, given, verb->name);
+}
+
+static int word_main(struct sg_cli *cli, const struct sg_verb *verb, int argc, char **argv)
+{
+    if (argc < 2) {
+        return sg_usage_error(cli, "a word is missing   (all words: signgate %s --help)",
+                              verb->name);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_words(cli, verb);
+        return SG_EXIT_GOOD;
+    }
+    for (const struct sg_verb *const *word = verb->words; *word != NULL; word++) {
+        if (strcmp(argv[1], sg_word_name(*word)) == 0) {
+            return sg_verb_main(cli, *word, argc - 1, argv + 1);
+        }
+    }
+    return unknown_word(cli, verb, argv[1]);
+}
+
 int sg_verb_main(struct sg_cli *cli, const struct sg_verb *verb, int argc, char **argv)
 {
     struct sg_arguments arguments = {.count = 0};
+    if (verb->not_built != NULL) {
+        return sg_usage_error(cli, "%s", verb->not_built);
+    }
+    if (verb->words != NULL) {
+        return word_main(cli, verb, argc, argv);
+    }
     int status = parse(cli, verb, argc, argv, &arguments);
     if (status == -1) {
         return SG_EXIT_GOOD; /* help was shown */

@@ -27,6 +27,7 @@ struct sg_cli {
     FILE *out;
     FILE *err;
     bool json;           /* --output json */
+    bool csv;            /* --output csv */
     const char *program; /* what to type to call it, in lines to paste */
 };
 
@@ -54,21 +55,28 @@ struct sg_arguments {
 };
 
 struct sg_verb {
-    const char *name;
+    const char *name;                /* of a word with its verb before it: "audit verify" */
     const char *summary;             /* one line for `signgate help` */
     const char *usage;               /* "sign METHOD URL [options]" */
     const struct sg_option *options; /* ends with a NULL name; --help and --output are everyone's */
     bool has_output;                 /* knows --output json */
+    bool has_csv;                    /* knows --output csv as well */
     size_t min_arguments, max_arguments;
     const char *examples; /* lines, each with its end */
     int (*run)(struct sg_cli *cli, const struct sg_arguments *arguments);
+    const struct sg_verb *const *words; /* ends with NULL: what stands behind the verb says what is
+                                           done. Of all else it has name, summary, usage alone */
+    const char *not_built;              /* a text: the word is known, and refused with it */
 };
 
 /*
- * Parse argv (argv[0] is the verb) and run. Prints help, or one line about what is wrong. Returns
- * the exit status.
+ * Parse argv (argv[0] is the verb, or the word of one) and run; of a verb with words the word that
+ * argv[1] is. Prints help, or one line about what is wrong. Returns the exit status.
  */
 int sg_verb_main(struct sg_cli *cli, const struct sg_verb *verb, int argc, char **argv);
+
+/* What of a word's name stands behind its verb's: "verify". */
+const char *sg_word_name(const struct sg_verb *word);
 
 /* The last value of an option, or otherwise; how often it was given. */
 const char *sg_option_value(const struct sg_arguments *arguments, const char *name,

@@ -1,6 +1,8 @@
 libsggate_a_SOURCES += \
 	gateway/cli/against.c \
 	gateway/cli/against.h \
+	gateway/cli/audit.h \
+	gateway/cli/audit_verify.c \
 	gateway/cli/cli.c \
 	gateway/cli/cli.h \
 	gateway/cli/embedded.S \

@@ -40,9 +40,9 @@ static const struct sg_verb verb_version = {
 static const struct sg_verb verb_help = {
     .name = "help",
     .summary = "list the verbs, or show the help of one",
-    .usage = "help [VERB] [--output json]",
+    .usage = "help [VERB [WORD]] [--output json]",
     .has_output = true,
-    .max_arguments = 1,
+    .max_arguments = 2,
     .run = run_help,
 };
 
@@ -80,6 +80,15 @@ static void list_verbs(FILE *to)
     (void)fputs("\nEach verb has --help. First steps: signgate serve --sandbox\n", to);
 }
 
+static void add_verb(struct sg_json *json, const struct sg_verb *verb)
+{
+    sg_json_begin_object(json, NULL);
+    sg_json_text(json, "name", verb->name);
+    sg_json_text(json, "summary", verb->summary);
+    sg_json_text(json, "usage", verb->usage);
+    sg_json_end_object(json);
+}
+
 static void list_verbs_json(struct sg_cli *cli)
 {
     struct sg_buf text;
@@ -90,11 +99,10 @@ static void list_verbs_json(struct sg_cli *cli)
     sg_json_text(&json, "schema", "signgate.help.1");
     sg_json_begin_list(&json, "verbs");
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        sg_json_begin_object(&json, NULL);
-        sg_json_text(&json, "name", verbs[i]->name);
-        sg_json_text(&json, "summary", verbs[i]->summary);
-        sg_json_text(&json, "usage", verbs[i]->usage);
-        sg_json_end_object(&json);
+        add_verb(&json, verbs[i]);
+        for (size_t word = 0; verbs[i]->words != NULL && verbs[i]->words[word] != NULL; word++) {
+            add_verb(&json, verbs[i]->words[word]);
+        }
     }
     sg_json_end_list(&json);
     sg_json_end_object(&json);
@@ -140,8 +148,23 @@ static int run_help(struct sg_cli *cli, const struct sg_arguments *arguments)
         return unknown_verb(cli, arguments->items[0]);
     }
     char name[] = "signgate", help[] = "--help";
-    char *words[] = {name, help, NULL};
-    return sg_verb_main(cli, verb, 2, words);
+    char *words[] = {name, help, NULL, NULL};
+    if (arguments->count < 2) {
+        return sg_verb_main(cli, verb, 2, words);
+    }
+    if (verb->words == NULL) {
+        return sg_usage_error(cli, "the verb \"%s\" has no words   (signgate %s --help)",
+                              verb->name, verb->name);
+    }
+    char *word = strdup(arguments->items[1]);
+    if (word == NULL) {
+        return sg_usage_error(cli, "out of memory");
+    }
+    words[1] = word;
+    words[2] = help;
+    int status = sg_verb_main(cli, verb, 3, words);
+    free(word);
+    return status;
 }
 
 /* What to type in another terminal: a program that was called by a path is not on the PATH. */

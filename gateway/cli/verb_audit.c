@@ -1,120 +1,56 @@
-/* audit: look at an audit directory. */
-#include <string.h>
+/* audit: look at an audit directory. Each word of it is a row with a file of its own. */
+#include "cli/audit.h"
 
-#include "audit/reader.h"
-#include "base/str.h"
-#include "cli/cli.h"
-#include "text/json_out.h"
+static const struct sg_verb word_show = {
+    .name = "audit show",
+    .summary = "list what was asked, decided and answered",
+    .usage = "audit show DIR",
+    .not_built = "\"audit show\" is not built yet",
+};
 
-enum { TEXT_BYTES_MAX = 65536 };
+static const struct sg_verb word_tail = {
+    .name = "audit tail",
+    .summary = "show the latest records, and follow what comes",
+    .usage = "audit tail DIR",
+    .not_built = "\"audit tail\" is not built yet",
+};
 
-static void print_json(struct sg_cli *cli, const struct sg_audit_report *report)
-{
-    struct sg_buf text;
-    struct sg_json json;
-    sg_buf_init(&text, TEXT_BYTES_MAX);
-    sg_json_init(&json, &text);
-    sg_json_begin_object(&json, NULL);
-    sg_json_text(&json, "schema", "signgate.audit.verify.1");
-    sg_json_bool(&json, "ok", report->good);
-    sg_json_u64(&json, "records", report->records);
-    sg_json_u64(&json, "files", report->files);
-    sg_json_u64(&json, "epochs", report->epochs);
-    sg_json_u64(&json, "begins_at", report->begins_at);
-    sg_json_bool(&json, "end_proven", false);
-    if (!report->good) {
-        sg_json_text(&json, "file", report->file);
-        sg_json_u64(&json, "line", report->line);
-        sg_json_u64(&json, "offset", report->offset);
-        sg_json_text(&json, "kind", report->kind);
-        sg_json_text(&json, "text", report->text);
-        sg_json_u64(&json, "proven_before", report->proven_before);
-    }
-    sg_json_end_object(&json);
-    sg_buf_add_char(&text, '\n');
-    sg_cli_print(cli->out, sg_buf_str(&text));
-    sg_buf_done(&text);
-}
+static const struct sg_verb word_indoubt = {
+    .name = "audit indoubt",
+    .summary = "list the calls whose fate is unknown",
+    .usage = "audit indoubt DIR",
+    .not_built = "\"audit indoubt\" is not built yet",
+};
 
-static void print_text(struct sg_cli *cli, const char *directory,
-                       const struct sg_audit_report *report)
-{
-    if (!report->good) {
-        (void)fprintf(cli->out, "bad: %s/%s:%llu: %s: %s (byte %llu)\n", directory, report->file,
-                      (unsigned long long)report->line, report->kind, report->text,
-                      (unsigned long long)report->offset);
-        (void)fprintf(cli->out, "%llu records before it are proven\n",
-                      (unsigned long long)report->proven_before);
-        return;
-    }
-    (void)fprintf(cli->out, "ok: %llu record%s, %llu file%s; ", (unsigned long long)report->records,
-                  report->records == 1 ? "" : "s", (unsigned long long)report->files,
-                  report->files == 1 ? "" : "s");
-    if (report->begins_at > 1) {
-        (void)fprintf(cli->out, "begins at record %llu; ", (unsigned long long)report->begins_at);
-    }
-    (void)fputs("end not provable (no anchor)\n", cli->out);
-}
+static const struct sg_verb word_stats = {
+    .name = "audit stats",
+    .summary = "count calls, errors and latencies",
+    .usage = "audit stats DIR",
+    .not_built = "\"audit stats\" is not built yet",
+};
 
-static int verify(struct sg_cli *cli, const char *directory)
-{
-    struct sg_audit_report report;
-    struct sg_error error;
-    if (sg_audit_verify(directory, &report, &error) != SG_OK) {
-        (void)fprintf(cli->err, "signgate: %s\n", error.text);
-        return SG_EXIT_FAILED;
-    }
-    if (cli->json) {
-        print_json(cli, &report);
-    } else {
-        print_text(cli, directory, &report);
-    }
-    return report.good ? SG_EXIT_GOOD : SG_EXIT_FAILED;
-}
+static const struct sg_verb word_reconcile = {
+    .name = "audit reconcile",
+    .summary = "compare with the cloud's own trail",
+    .usage = "audit reconcile DIR",
+    .not_built = "\"audit reconcile\" is not built yet",
+};
 
-static int run(struct sg_cli *cli, const struct sg_arguments *arguments)
-{
-    static const char *const planned[] = {"show",  "tail",      "indoubt",
-                                          "stats", "reconcile", "collect"};
-    static const char *const names[] = {"verify"};
-    const char *what = arguments->items[0];
-    for (size_t i = 0; i < sizeof planned / sizeof *planned; i++) {
-        if (strcmp(what, planned[i]) == 0) {
-            return sg_usage_error(cli, "\"audit %s\" is not built yet", what);
-        }
-    }
-    if (strcmp(what, names[0]) != 0) {
-        const char *nearest = sg_str_nearest(sg_str_from(what), names, 1);
-        return sg_usage_error(cli, "unknown word \"audit %s\"; %s \"audit verify\"%s", what,
-                              nearest != NULL ? "did you mean" : "there is",
-                              nearest != NULL ? "?" : "");
-    }
-    if (arguments->count < 2) {
-        return sg_usage_error(cli, "which directory?   (usage: signgate audit verify DIR)");
-    }
-    return verify(cli, arguments->items[1]);
-}
+static const struct sg_verb word_collect = {
+    .name = "audit collect",
+    .summary = "gather the logs of a fleet",
+    .usage = "audit collect DIR",
+    .not_built = "\"audit collect\" is not built yet",
+};
 
-static const struct sg_option options[] = {
-    {.name = "public-key",
-     .argument = "FILE",
-     .summary = "key of the checkpoints",
-     .not_built = "checkpoints are not built yet"},
-    {.name = "anchor",
-     .argument = "FILE",
-     .summary = "checkpoint kept elsewhere",
-     .not_built = "checkpoints are not built yet"},
-    {.name = NULL},
+static const struct sg_verb *const words[] = {
+    &sg_audit_word_verify, &word_show,      &word_tail,    &word_indoubt,
+    &word_stats,           &word_reconcile, &word_collect, NULL,
 };
 
 const struct sg_verb sg_verb_audit = {
     .name = "audit",
-    .summary = "verify an audit log",
-    .usage = "audit verify DIR [--output json]",
-    .options = options,
-    .has_output = true,
-    .min_arguments = 1,
-    .max_arguments = 2,
-    .examples = "  signgate audit verify /var/lib/signgate/audit\n",
-    .run = run,
+    .summary = "verify and read an audit log",
+    .usage = "audit WORD DIR [options]",
+    .words = words,
 };

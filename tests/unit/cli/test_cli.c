@@ -93,9 +93,9 @@ static void assert_ran(const char *words, const char *expected)
 }
 
 /* Refused with exactly one line that holds why; nothing on out. */
-static void assert_usage(const char *words, const char *why)
+static void assert_usage_of(const struct sg_verb *of, const char *words, const char *why)
 {
-    struct result result = call(&verb, words);
+    struct result result = call(of, words);
     assert_int_equal(result.status, SG_EXIT_USAGE);
     assert_string_equal(result.out, "");
     if (strstr(result.err, why) == NULL) {
@@ -106,6 +106,11 @@ static void assert_usage(const char *words, const char *why)
     assert_non_null(end);
     assert_string_equal(end, "\n");
     result_done(&result);
+}
+
+static void assert_usage(const char *words, const char *why)
+{
+    assert_usage_of(&verb, words, why);
 }
 
 static void test_good_words(void **state)
@@ -196,7 +201,8 @@ static void assert_help(const struct sg_verb *of, const char *words)
     assert_int_equal(result.status, SG_EXIT_GOOD);
     assert_string_equal(result.err, "");
     assert_non_null(strstr(result.out, of->usage));
-    for (const struct sg_option *option = of->options; option->name != NULL; option++) {
+    for (const struct sg_option *option = of->options; option != NULL && option->name != NULL;
+         option++) {
         char name[64];
         (void)snprintf(name, sizeof name, "--%s", option->name);
         assert_non_null(strstr(result.out, name));
@@ -224,7 +230,72 @@ static void test_help(void **state)
         assert_help(verbs[i], "--help");
         assert_help(verbs[i], "-h");
     }
+    for (const struct sg_verb *const *word = sg_verb_audit.words; *word != NULL; word++) {
+        if ((*word)->not_built == NULL) {
+            assert_help(*word, "--help");
+            assert_help(*word, "-h");
+        }
+    }
     assert_help(&verb, "a|b|--help"); /* whatever else is given */
+}
+
+/* --- verbs with words ------------------------------------------------------------------------- */
+
+static const struct sg_verb word_one = {
+    .name = "many one",
+    .summary = "the first",
+    .usage = "many one A",
+    .options = options,
+    .has_output = true,
+    .has_csv = true,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run,
+};
+static const struct sg_verb word_later = {
+    .name = "many later",
+    .summary = "the second",
+    .usage = "many later",
+    .not_built = "it comes later",
+};
+static const struct sg_verb *const words[] = {&word_one, &word_later, NULL};
+static const struct sg_verb many = {
+    .name = "many",
+    .summary = "has words",
+    .usage = "many WORD",
+    .words = words,
+};
+
+static void test_words(void **state)
+{
+    (void)state;
+    struct result result = call(&many, "one|-s|a|--output|csv");
+    assert_int_equal(result.status, RAN);
+    assert_string_equal(result.out, "--strict= --output=csv [a] text");
+    result_done(&result);
+    assert_usage_of(&many, "", "a word is missing   (all words: signgate many --help)");
+    assert_usage_of(&many, "on|a", "unknown word \"many on\"; did you mean \"many one\"?");
+    assert_usage_of(&many, "frobnicate|a",
+                    "unknown word \"many frobnicate\"   (all words: signgate many --help)");
+    assert_usage_of(&many, "--strict|one|a", "options stand behind the word");
+    assert_usage_of(&many, "later", "it comes later");
+    assert_usage_of(&many, "one", "(usage: signgate many one A)");
+    assert_usage_of(&many, "one|a|--stric", "did you mean \"--strict\"?");
+    assert_usage_of(&many, "one|a|--what", "(all options: signgate many one --help)");
+    assert_usage_of(&many, "one|a|--output|cvs", "did you mean \"csv\"?");
+    assert_usage_of(&many, "one|a|--output|pdf", "--output is text, json or csv, not \"pdf\"");
+    assert_usage("a|--output|csv", "--output is text or json, not \"csv\"");
+    assert_help(&many, "--help");
+    assert_help(&many, "-h");
+    assert_help(&word_one, "--help");
+    result = call(&many, "--help");
+    assert_non_null(strstr(result.out, "  one        the first\n"));
+    assert_non_null(strstr(result.out, "  later      the second (not built yet)\n"));
+    result_done(&result);
+    result = call(&many, "one|--help");
+    assert_non_null(strstr(result.out, "usage: signgate many one A\n"));
+    assert_non_null(strstr(result.out, "--output text|json|csv"));
+    result_done(&result);
 }
 
 static void test_values(void **state)
@@ -247,7 +318,7 @@ int main(void)
         cmocka_unit_test(test_good_words), cmocka_unit_test(test_wrong_words),
         cmocka_unit_test(test_counts),     cmocka_unit_test(test_many_options),
         cmocka_unit_test(test_again),      cmocka_unit_test(test_help),
-        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
 }
