@@ -3,6 +3,8 @@ libsgcore_a_SOURCES += \
 	gateway/audit/chain.h \
 	gateway/audit/journal.c \
 	gateway/audit/journal.h \
+	gateway/audit/note.c \
+	gateway/audit/note.h \
 	gateway/audit/reader.c \
 	gateway/audit/reader.h \
 	gateway/audit/record.c \
