@@ -14,6 +14,8 @@ libsgcore_a_SOURCES += \
 	gateway/audit/journal_private.h \
 	gateway/audit/members.c \
 	gateway/audit/members.h \
+	gateway/audit/note.c \
+	gateway/audit/note.h \
 	gateway/audit/open_intents.c \
 	gateway/audit/open_intents.h \
 	gateway/audit/port.c \

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void sg_wipe(void *bytes, size_t count)
 {
@@ -36,6 +37,18 @@ void sg_secret_done(struct sg_secret *secret)
 struct sg_str sg_secret_reveal(const struct sg_secret *secret)
 {
     return (struct sg_str){.p = secret->bytes, .n = secret->count};
+}
+
+const char *sg_secret_mode_excess(unsigned mode)
+{
+    const unsigned most = S_IRUSR | S_IWUSR | S_IRGRP;
+    if ((mode & S_IRWXO) != 0) {
+        return "others can get at the secret key";
+    }
+    if ((mode & S_IWGRP) != 0) {
+        return "its group can change the keys";
+    }
+    return (mode & ~most) != 0 ? "it is no file to run" : NULL;
 }
 
 bool sg_equal_constant_time(struct sg_str a, struct sg_str b)

@@ -28,6 +28,12 @@ void sg_secret_done(struct sg_secret *secret);
 /* Borrow the bytes, for the signer and the mac alone. Valid until done. */
 struct sg_str sg_secret_reveal(const struct sg_secret *secret);
 
+/*
+ * What the mode of a file that holds keys lets others do, as the end of a sentence; NULL when it
+ * keeps them to the owner and a group that may read (0640 at most).
+ */
+const char *sg_secret_mode_excess(unsigned mode);
+
 /* Whether two byte strings are equal, in time that depends on their lengths only. */
 bool sg_equal_constant_time(struct sg_str a, struct sg_str b);
 

@@ -20,9 +20,6 @@
 
 enum { FILE_BYTES_MAX = 64 * 1024, SCRATCH_BYTES_MAX = 1 << 20 };
 
-/* What a file may be for at most: read and written by its owner, read by its group. */
-enum { MODE_MAX = 0640 };
-
 /* A word of a credential, how the operator calls it, and where it stands. */
 struct word {
     struct sg_str text; /* empty: none */
@@ -99,18 +96,6 @@ static const struct sg_fields file_fields = {
     .size = sizeof(struct file_keys),
 };
 
-/* What the mode lets others do, or NULL when it keeps the keys to the owner and a reading group. */
-static const char *excess_of(mode_t mode)
-{
-    if ((mode & S_IRWXO) != 0) {
-        return "others can get at the secret key";
-    }
-    if ((mode & S_IWGRP) != 0) {
-        return "its group can change the keys";
-    }
-    return (mode & (mode_t)~MODE_MAX) != 0 ? "it is no file to run" : NULL;
-}
-
 static const char unreadable_help[] =
     "expected a file that the user who runs signgate can read, with access_key and secret_key";
 
@@ -128,7 +113,8 @@ static bool read_file(const struct sg_credential_settings *settings, struct sg_a
                        strerror(errno));
         goto out;
     }
-    const char *excess = S_ISREG(about.st_mode) ? excess_of(about.st_mode & ALLPERMS) : NULL;
+    const char *excess =
+        S_ISREG(about.st_mode) ? sg_secret_mode_excess(about.st_mode & ALLPERMS) : NULL;
     if (excess != NULL) {
         sg_diags_error(diags, &place, "run chmod 0600 on it (0640 when its group is to read it)",
                        "%s has mode %04o: %s", settings->path, (unsigned)(about.st_mode & ALLPERMS),

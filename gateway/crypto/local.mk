@@ -3,6 +3,8 @@ libsgcore_a_SOURCES += \
 	gateway/crypto/certificate.h \
 	gateway/crypto/digest.c \
 	gateway/crypto/digest.h \
+	gateway/crypto/ed25519.c \
+	gateway/crypto/ed25519.h \
 	gateway/crypto/jwt.c \
 	gateway/crypto/jwt.h \
 	gateway/crypto/mac.c \

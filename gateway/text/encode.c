@@ -80,8 +80,8 @@ bool sg_hex_decode(struct sg_str s, unsigned char *bytes, size_t size)
     return true;
 }
 
-/* The six bits of a character, or -1. */
-static int base64url_value(char c)
+/* The six bits of a character, or -1; the last two characters are the alphabet's own. */
+static int base64_value(char c, char plus, char slash)
 {
     if (c >= 'A' && c <= 'Z') {
         return c - 'A';
@@ -92,14 +92,14 @@ static int base64url_value(char c)
     if (c >= '0' && c <= '9') {
         return c - '0' + 52;
     }
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    return c == plus ? 62 : c == slash ? 63 : -1;
 }
 
-bool sg_base64url_decode(struct sg_buf *out, struct sg_str s)
+static bool decode_base64(struct sg_buf *out, struct sg_str s, char plus, char slash)
 {
     unsigned bits = 0, count = 0; /* not written yet */
     for (size_t i = 0; i < s.n; i++) {
-        int value = base64url_value(s.p[i]);
+        int value = base64_value(s.p[i], plus, slash);
         if (value < 0) {
             return false;
         }
@@ -112,4 +112,34 @@ bool sg_base64url_decode(struct sg_buf *out, struct sg_str s)
         }
     }
     return count < 6 && bits == 0 && !sg_buf_failed(out);
+}
+
+bool sg_base64url_decode(struct sg_buf *out, struct sg_str s)
+{
+    return decode_base64(out, s, '-', '_');
+}
+
+bool sg_base64_decode(struct sg_buf *out, struct sg_str s)
+{
+    if (s.n % 4 != 0) {
+        return false;
+    }
+    for (int padding = 0; padding < 2 && s.n > 0 && s.p[s.n - 1] == '='; padding++) {
+        s.n--;
+    }
+    return decode_base64(out, s, '+', '/');
+}
+
+void sg_base64_encode(struct sg_buf *out, struct sg_str s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < s.n; i += 3) {
+        unsigned bits = (unsigned)(unsigned char)s.p[i] << 16;
+        bits |= i + 1 < s.n ? (unsigned)(unsigned char)s.p[i + 1] << 8 : 0;
+        bits |= i + 2 < s.n ? (unsigned)(unsigned char)s.p[i + 2] : 0;
+        const char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
+                              i + 1 < s.n ? digits[bits >> 6 & 63] : '=',
+                              i + 2 < s.n ? digits[bits & 63] : '='};
+        sg_buf_add(out, four, sizeof four);
+    }
 }

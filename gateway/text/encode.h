@@ -1,6 +1,6 @@
 /*
- * Percent-encoding (RFC 3986 section 2.1; unreserved: ALPHA DIGIT - . _ ~), hex and base64url.
- * [any]
+ * Percent-encoding (RFC 3986 section 2.1; unreserved: ALPHA DIGIT - . _ ~), hex,
+ * base64 and base64url. [any]
  */
 #ifndef SG_TEXT_ENCODE_H
 #define SG_TEXT_ENCODE_H
@@ -35,5 +35,11 @@ bool sg_hex_decode(struct sg_str s, unsigned char *bytes, size_t size);
  * that there is one text for each value), or no room.
  */
 SG_MUST_CHECK bool sg_base64url_decode(struct sg_buf *out, struct sg_str s);
+
+/* Append bytes as base64 with padding (RFC 4648 section 4). */
+void sg_base64_encode(struct sg_buf *out, struct sg_str s);
+
+/* Append what base64 with padding stands for; as strict as its url form above. */
+SG_MUST_CHECK bool sg_base64_decode(struct sg_buf *out, struct sg_str s);
 
 #endif

@@ -6,6 +6,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_catalog \
 	tests/fuzz/fuzz_front \
 	tests/fuzz/fuzz_jwt \
+	tests/fuzz/fuzz_note \
 	tests/fuzz/fuzz_policy \
 	tests/fuzz/fuzz_strict \
 	tests/fuzz/fuzz_target \
