@@ -66,16 +66,16 @@ static void count(atomic_uint_fast64_t *counter, uint64_t more)
 
 void sg_journal_set_cause(struct sg_journal *journal, const char *text)
 {
-    (void)pthread_mutex_lock(&journal->cause_lock);
+    (void)pthread_mutex_lock(&journal->told_lock);
     (void)snprintf(journal->cause, sizeof journal->cause, "%s", text);
-    (void)pthread_mutex_unlock(&journal->cause_lock);
+    (void)pthread_mutex_unlock(&journal->told_lock);
 }
 
 void sg_journal_cause(struct sg_journal *journal, char ret[SG_JOURNAL_CAUSE_BYTES])
 {
-    (void)pthread_mutex_lock(&journal->cause_lock);
+    (void)pthread_mutex_lock(&journal->told_lock);
     memcpy(ret, journal->cause, SG_JOURNAL_CAUSE_BYTES);
-    (void)pthread_mutex_unlock(&journal->cause_lock);
+    (void)pthread_mutex_unlock(&journal->told_lock);
 }
 
 /* --- room ------------------------------------------------------------------------------------- */
@@ -277,6 +277,7 @@ void sg_journal_took_batch(struct sg_journal *journal, uint64_t lines)
     journal->written = journal->chain;
     sg_buf_clear(&journal->batch);
     sg_buf_clear(&journal->queue);
+    sg_checkpoint_count(&journal->checkpoint, lines, now_us(journal));
     sg_journal_count_room(journal);
     atomic_fetch_add(&journal->room, (int_fast64_t)journal->queue_accounted);
     journal->queue_accounted = 0;
@@ -396,6 +397,56 @@ static bool write_queue(struct sg_journal *journal)
     return true;
 }
 
+/* --- checkpoints ------------------------------------------------------------------------------ */
+
+void sg_journal_set_checkpoint_key(struct sg_journal *journal, struct sg_ed25519_private *key)
+{
+    (void)pthread_mutex_lock(&journal->told_lock);
+    sg_ed25519_private_free(journal->next_key);
+    journal->next_key = key;
+    journal->key_changes = true;
+    (void)pthread_mutex_unlock(&journal->told_lock);
+    sg_journal_wake(journal->wake_fd);
+}
+
+static void take_key(struct sg_journal *journal)
+{
+    (void)pthread_mutex_lock(&journal->told_lock);
+    bool changes = journal->key_changes;
+    struct sg_ed25519_private *key = journal->next_key;
+    journal->next_key = NULL;
+    journal->key_changes = false;
+    (void)pthread_mutex_unlock(&journal->told_lock);
+    if (changes) {
+        sg_checkpoint_set_key(&journal->checkpoint, key);
+    }
+}
+
+/* A note of where the chain stands, once that is on the disk, and its record. */
+static void make_checkpoint(struct sg_journal *journal)
+{
+    struct sg_buf text;
+    if (journal->unsynced_from_us != 0 && !sync_segment(journal)) {
+        return;
+    }
+    sg_buf_init(&text, 1024);
+    sg_journal_begin_operation(journal);
+    bool good = sg_checkpoint_write(&journal->checkpoint, journal->folder.fd, &journal->writer.name,
+                                    &journal->chain, journal->clock, journal->digest, &text) &&
+                sg_journal_enqueue(journal, sg_buf_str(&text));
+    sg_journal_end_operation(journal);
+    sg_buf_done(&text);
+    if (!good) { /* the next segment has a file of notes of its own */
+        count(&journal->counters.checkpoint_failures, 1);
+        atomic_store(&journal->rotate_wanted, true);
+        return;
+    }
+    count(&journal->counters.checkpoints, 1);
+    if (write_queue(journal)) {
+        journal->checkpoint.records = 0; /* its own record is no news */
+    }
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static bool rotation_is_due(const struct sg_journal *journal)
@@ -411,8 +462,12 @@ static bool rotation_is_due(const struct sg_journal *journal)
 
 static void rotate(struct sg_journal *journal)
 {
-    if (sg_journal_turn_over(journal)) {
-        atomic_store(&journal->rotate_wanted, false);
+    atomic_store(&journal->rotate_wanted, false);
+    if (sg_checkpoint_has_news(&journal->checkpoint)) {
+        make_checkpoint(journal);
+    }
+    if (!atomic_load(&journal->failed) && !sg_journal_turn_over(journal)) {
+        atomic_store(&journal->rotate_wanted, true);
     }
     journal->rotate_again_us = now_us(journal) + RETRY_US;
 }
@@ -421,6 +476,7 @@ static void rotate(struct sg_journal *journal)
 static bool work(struct sg_journal *journal)
 {
     bool durable = false;
+    take_key(journal);
     (void)take_all(journal, &durable);
     queue_sums(journal, false);
     bool any = journal->queue.n > 0;
@@ -434,6 +490,12 @@ static bool work(struct sg_journal *journal)
     }
     wake_waiters(journal, false);
     allocate_ahead(journal);
+    if (sg_checkpoint_due_us(&journal->checkpoint) <= now_us(journal)) {
+        make_checkpoint(journal);
+    }
+    if (atomic_load(&journal->failed)) {
+        return true;
+    }
     if (rotation_is_due(journal)) {
         rotate(journal);
     } else if (journal->writer.offset <= journal->segment_first_bytes) {
@@ -476,6 +538,7 @@ static int64_t next_look_us(const struct sg_journal *journal, int64_t last_work_
                                                                          : INT64_MAX,
         journal->queue.n > 0 && !atomic_load(&journal->failed) ? now : INT64_MAX,
         sg_flood_due_us(journal->flood),
+        atomic_load(&journal->failed) ? INT64_MAX : sg_checkpoint_due_us(&journal->checkpoint),
         atomic_load(&journal->failed) ? journal->recover_us : INT64_MAX,
         atomic_load(&journal->full) ? journal->allocate_again_us : INT64_MAX,
         age_us > 0 && journal->writer.offset > journal->segment_first_bytes
@@ -587,12 +650,14 @@ static void free_journal(struct sg_journal *journal)
     if (journal->wake_fd >= 0) {
         (void)close(journal->wake_fd);
     }
+    sg_checkpoint_done(&journal->checkpoint);
+    sg_ed25519_private_free(journal->next_key);
     sg_digest_free(journal->digest);
     sg_flood_free(journal->flood);
     sg_buf_done(&journal->queue);
     sg_buf_done(&journal->batch);
     sg_buf_done(&journal->recent);
-    (void)pthread_mutex_destroy(&journal->cause_lock);
+    (void)pthread_mutex_destroy(&journal->told_lock);
     free(journal->version);
     free(journal);
 }
@@ -602,6 +667,7 @@ enum sg_status sg_journal_open(const struct sg_journal_options *options, struct 
 {
     struct sg_journal *journal = calloc(1, sizeof *journal);
     if (journal == NULL) {
+        sg_ed25519_private_free(options->checkpoint_key);
         return sg_error_set(reterr, SG_NO_MEMORY, NULL, "out of memory");
     }
     journal->writer = SG_WRITER_NONE;
@@ -609,9 +675,10 @@ enum sg_status sg_journal_open(const struct sg_journal_options *options, struct 
     atomic_store(&journal->room, -OWN_BYTES);
     journal->clock = options->clock;
     journal->line_bytes = options->line_bytes;
+    sg_checkpoint_init(&journal->checkpoint, options->checkpoint_key, now_us(journal));
     atomic_store(&journal->rotate_bytes, options->rotate_bytes);
     atomic_store(&journal->rotate_age_us, options->rotate_age_ms * 1000);
-    (void)pthread_mutex_init(&journal->cause_lock, NULL);
+    (void)pthread_mutex_init(&journal->told_lock, NULL);
     sg_buf_init(&journal->queue, QUEUE_BYTES_MAX);
     sg_buf_init(&journal->batch, 2 * QUEUE_BYTES_MAX);
     sg_buf_init(&journal->recent, 2 * RECENT_BYTES + QUEUE_BYTES_MAX);
@@ -657,7 +724,14 @@ static bool finish(struct sg_journal *journal)
     for (int i = 0; i < CLOSE_ATTEMPTS && atomic_load(&journal->failed); i++) {
         sg_journal_recover(journal);
     }
-    return !atomic_load(&journal->failed) && write_queue(journal) && sync_segment(journal);
+    if (atomic_load(&journal->failed) || !write_queue(journal) || !sync_segment(journal)) {
+        return false;
+    }
+    if (sg_checkpoint_has_news(&journal->checkpoint)) {
+        make_checkpoint(journal);
+        return !atomic_load(&journal->failed) && sync_segment(journal);
+    }
+    return true;
 }
 
 enum sg_status sg_journal_close(struct sg_journal **journal_to_close)

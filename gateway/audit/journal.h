@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "crypto/ed25519.h"
 #include "model/audit_record.h"
 
 struct sg_journal;
@@ -41,11 +42,12 @@ const char *sg_journal_state_name(enum sg_journal_state state);
 
 struct sg_journal_options {
     const char *directory;
-    size_t line_bytes;     /* longest record: 6 x limits.target_bytes + 4 KiB */
-    bool refuse_on_damage; /* audit.on_damage: refuse */
-    uint64_t rotate_bytes; /* a segment ends at this size; 0: at none */
-    int64_t rotate_age_ms; /* and at this age; 0: at none */
-    const char *version;   /* of signgate, for segment lines */
+    size_t line_bytes;                         /* longest record: 6 x limits.target_bytes + 4 KiB */
+    bool refuse_on_damage;                     /* audit.on_damage: refuse */
+    uint64_t rotate_bytes;                     /* a segment ends at this size; 0: at none */
+    int64_t rotate_age_ms;                     /* and at this age; 0: at none */
+    struct sg_ed25519_private *checkpoint_key; /* taken, on failure too; NULL: no checkpoints */
+    const char *version;                       /* of signgate, for segment lines */
     const struct sg_clock *clock;
 };
 
@@ -79,6 +81,9 @@ void sg_journal_rotate(struct sg_journal *journal);
 
 /* Rotate at these from now on. [any] */
 void sg_journal_set_rotation(struct sg_journal *journal, uint64_t bytes, int64_t age_ms);
+
+/* Sign checkpoints with another key, which is taken; NULL: make none any more. Soon. [any] */
+void sg_journal_set_checkpoint_key(struct sg_journal *journal, struct sg_ed25519_private *key);
 
 enum sg_journal_state sg_journal_state(const struct sg_journal *journal); /* [any] */
 

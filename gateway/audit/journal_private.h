@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "audit/chain.h"
+#include "audit/checkpoint.h"
 #include "audit/ending.h"
 #include "audit/flood.h"
 #include "audit/folder.h"
@@ -99,8 +100,11 @@ struct sg_journal {
     atomic_int_fast64_t room; /* of the writer's, neither written nor promised nor queued */
     atomic_int_fast64_t operation_started_us; /* one on the disk that is under way; 0: none */
     struct sg_journal_counters counters;
-    pthread_mutex_t cause_lock;
+    struct sg_checkpoint checkpoint;
+    pthread_mutex_t told_lock; /* of what follows */
     char cause[SG_JOURNAL_CAUSE_BYTES];
+    struct sg_ed25519_private *next_key;
+    bool key_changes; /* next_key is to be used, NULL too */
 };
 
 /* --- journal.c, for recovery.c [journal's thread; at start the supervisor] --- */

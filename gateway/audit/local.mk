@@ -1,6 +1,10 @@
 libsgcore_a_SOURCES += \
 	gateway/audit/chain.c \
 	gateway/audit/chain.h \
+	gateway/audit/checkpoint.c \
+	gateway/audit/checkpoint.h \
+	gateway/audit/crash.c \
+	gateway/audit/crash.h \
 	gateway/audit/ending.c \
 	gateway/audit/ending.h \
 	gateway/audit/flood.c \

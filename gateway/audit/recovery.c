@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/crash.h"
 #include "audit/journal_private.h"
 #include "text/json_out.h"
 
@@ -230,6 +231,30 @@ static enum sg_status refuse_damage(const struct sg_journal *journal,
         ending->bad_kind, journal->folder.path);
 }
 
+static enum sg_status take_outcome(void *arg, struct sg_str text)
+{
+    return sg_journal_enqueue(arg, text) ? SG_OK : SG_NO_MEMORY;
+}
+
+/* What is there: how it ended, its last note, and what a crash has left open. */
+static enum sg_status read_past(struct sg_journal *journal, bool refuse_on_damage,
+                                struct sg_ending *ret, struct sg_error *reterr)
+{
+    enum sg_status status = sg_ending_read(journal->folder.fd, false, &journal->chain, ret, reterr);
+    if (status == SG_OK && ret->damaged && refuse_on_damage) {
+        return refuse_damage(journal, ret, reterr);
+    }
+    if (status == SG_OK) {
+        status =
+            sg_checkpoint_load(&journal->checkpoint, journal->folder.fd, journal->digest, reterr);
+    }
+    if (status == SG_OK && ret->any && !ret->clean) {
+        status =
+            sg_crash_outcomes(journal->folder.path, journal->clock, take_outcome, journal, reterr);
+    }
+    return status;
+}
+
 enum sg_status sg_journal_begin(struct sg_journal *journal, bool refuse_on_damage,
                                 struct sg_error *reterr)
 {
@@ -238,17 +263,13 @@ enum sg_status sg_journal_begin(struct sg_journal *journal, bool refuse_on_damag
     struct sg_writer_fault fault;
     bool left;
     enum sg_status status = sg_folder_open(&journal->folder, reterr);
+    if (status == SG_OK) {
+        memcpy(chain->stream, journal->folder.stream, sizeof chain->stream);
+        memset(chain->prev, '0', sizeof chain->prev);
+        status = read_past(journal, refuse_on_damage, &ending, reterr);
+    }
     if (status != SG_OK) {
         return status;
-    }
-    memcpy(chain->stream, journal->folder.stream, sizeof chain->stream);
-    memset(chain->prev, '0', sizeof chain->prev);
-    status = sg_ending_read(journal->folder.fd, false, chain, &ending, reterr);
-    if (status != SG_OK) {
-        return status;
-    }
-    if (ending.damaged && refuse_on_damage) {
-        return refuse_damage(journal, &ending, reterr);
     }
     const struct declaration declaration = {
         .ended = !ending.any      ? NULL
@@ -294,7 +315,9 @@ bool sg_journal_turn_over(struct sg_journal *journal)
     const struct declaration declaration = {
         .ended = "rotated", .previous = before.text, .ending = &nothing};
     const uint64_t first_seq = journal->chain.seq + 1;
+    const uint64_t news = journal->checkpoint.records;
     if (frame_first(journal, &declaration) && begin_segment(journal, first_seq, &left, &fault)) {
+        journal->checkpoint.records = news; /* its first line is none */
         return true;
     }
     if (left) {

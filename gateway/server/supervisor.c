@@ -209,6 +209,8 @@ static void reload(struct supervisor *s)
         atomic_store_explicit(&s->log.level, next->settings.log.level, memory_order_relaxed);
         sg_journal_set_rotation(s->journal, next->settings.audit.rotate.bytes,
                                 next->settings.audit.rotate.age_ms);
+        sg_journal_set_checkpoint_key(s->journal, next->checkpoint_key);
+        next->checkpoint_key = NULL;
         resolve_endpoints(s);
         record_event(s, SG_AUDIT_RELOAD);
         sg_log_event(&s->log, SG_LOG_INFO, "reloaded",
@@ -530,7 +532,7 @@ static enum sg_status bind_all(struct supervisor *s, struct sg_error *reterr)
 static enum sg_status open_journal(struct supervisor *s, struct sg_error *reterr)
 {
     const struct sg_settings *settings = &s->snapshot->settings;
-    const struct sg_journal_options options = {
+    struct sg_journal_options options = {
         .directory = settings->audit.directory,
         .line_bytes = 6 * settings->limits.target_bytes + 4096,
         .refuse_on_damage = settings->audit.on_damage == SG_ON_DAMAGE_REFUSE,
@@ -548,6 +550,8 @@ static enum sg_status open_journal(struct supervisor *s, struct sg_error *reterr
                             (unsigned long long)limit.rlim_cur,
                             (unsigned long long)options.rotate_bytes);
     }
+    options.checkpoint_key = s->snapshot->checkpoint_key;
+    s->snapshot->checkpoint_key = NULL;
     enum sg_status status = sg_journal_open(&options, &s->journal, reterr);
     if (status == SG_OK) {
         s->port = sg_journal_port_new(s->journal, -1);

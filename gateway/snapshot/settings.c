@@ -288,7 +288,6 @@ static const struct sg_field audit_rows[] = {
      .type = SG_FIELD_PATH,
      .offset = offsetof(struct sg_audit_settings, checkpoint_key),
      .nullable = true,
-     .refused = "checkpoints are not built yet",
      .summary = "Ed25519 private key, PEM: signs checkpoints"},
     {.key = "anchor",
      .type = SG_FIELD_PATH,

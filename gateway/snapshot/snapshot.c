@@ -476,6 +476,22 @@ static void load_policies(struct load *load)
                                         &snapshot->arena, load->diags);
 }
 
+/* --- audit ------------------------------------------------------------------------------------ */
+
+static void load_audit(struct load *load)
+{
+    const struct sg_audit_settings *audit = &load->snapshot->settings.audit;
+    struct sg_error error;
+    if (audit->checkpoint_key == NULL) {
+        return;
+    }
+    load->snapshot->checkpoint_key = sg_ed25519_private_read(audit->checkpoint_key, &error);
+    if (load->snapshot->checkpoint_key == NULL) {
+        struct sg_place place = sg_fields_place(audit, "checkpoint_key");
+        sg_diags_error(load->diags, &place, NULL, "%s", error.text);
+    }
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static void load_settings(struct load *load, const char *path)
@@ -516,6 +532,7 @@ static void load_settings(struct load *load, const char *path)
     load_credentials(load);
     load_callers(load);
     load_policies(load);
+    load_audit(load);
 }
 
 static void snapshot_free(struct sg_snapshot *snapshot)
@@ -530,6 +547,7 @@ static void snapshot_free(struct sg_snapshot *snapshot)
         sg_tls_context_free(snapshot->listeners[i].tls);
     }
     sg_issuers_free(snapshot->issuers);
+    sg_ed25519_private_free(snapshot->checkpoint_key);
     sg_arena_wipe(&snapshot->arena);
     free(snapshot);
 }

@@ -13,6 +13,7 @@
 #include "base/diags.h"
 #include "catalog/catalog.h"
 #include "credential/credential.h"
+#include "crypto/ed25519.h"
 #include "identity/identity.h"
 #include "identity/issuers.h"
 #include "model/upstream_spec.h"
@@ -53,6 +54,7 @@ struct sg_snapshot {
     const struct sg_identity *identity;
     struct sg_issuers *issuers; /* with their keys as they were when the configuration was loaded */
     const struct sg_policy_set *policies;
+    struct sg_ed25519_private *checkpoint_key; /* whoever serves takes it and leaves NULL */
     struct sg_str revision; /* first 12 hex digits of the SHA-256 of the configuration file */
     struct sg_str path;     /* of that file */
 };
