@@ -21,6 +21,8 @@ endif
 include tests/raw/local.mk
 include tests/sdk/local.mk
 include tests/system/local.mk
+include tests/crash/local.mk
+include tests/fault/local.mk
 
 TESTS += tests/lint/layers
 EXTRA_DIST += tests/lint/layers

@@ -213,6 +213,10 @@ class Cloud:
         """How many connections were accepted."""
         return self._connections
 
+    def wait_alone(self):
+        """Wait until every connection has ended: nothing more comes of a gateway that is gone."""
+        until(lambda: not self._sockets, "the gateway's connections to end")
+
     def drop_connections(self):
         """Close every connection, as an idle limit does."""
         with self._lock:

@@ -164,6 +164,10 @@ class Gateway:
         """Write the files, start, and return when it is ready."""
         self.write()
         self.spawn(prepare)
+        return self.wait_ready()
+
+    def wait_ready(self):
+        """Until it is ready; take its addresses from the log."""
         self.wait_log("ready")
         self.addresses = []
         for line in self.log:
@@ -238,6 +242,19 @@ class Gateway:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         return self.wait_exit()
+
+    def kill(self):
+        """SIGKILL, and nothing of it is left but its files."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait_exit()
+        self.process.stderr.close()
+
+    def again(self, prepare=None):
+        """Start once more, behind an end, with a log of its own."""
+        self.address, self.admin_address = None, None
+        self.log, self.noise = [], []
+        return self.start(prepare)
 
     def end(self):
         """For fixtures: stop, whatever state it is in, and look for alarms and a whole log."""

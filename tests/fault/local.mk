@@ -1,0 +1,10 @@
+# A layer between a program and its disk, for tests/fault and tests/crash. Never instrumented: it is
+# loaded into instrumented programs.
+tests/fault/disk.so: tests/fault/disk.c
+	$(AM_V_CC)$(MKDIR_P) tests/fault && $(CC) -std=c11 $(WARN_CFLAGS) -O1 -g -fPIC -shared \
+	    -pthread -o $@ $(top_srcdir)/tests/fault/disk.c
+
+check_DATA += tests/fault/disk.so
+CLEANFILES += tests/fault/disk.so
+EXTRA_DIST += \
+	tests/fault/disk.c
