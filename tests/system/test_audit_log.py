@@ -117,7 +117,7 @@ def test_checkpoints_are_signed_and_follow_each_other(new_gateway, cloud, key):
 def test_a_restart_goes_on_with_the_notes(new_gateway, cloud, key):
     gateway = new_gateway(cloud, audit={"checkpoint_key": str(key[0])}).start()
     gateway.stop()
-    gateway.start()
+    gateway.again()
     gateway.stop()
     first, second = notes(gateway)
     assert second[1][4] == hashlib.sha256(first[0].encode()).hexdigest()
@@ -170,12 +170,11 @@ def test_what_a_crash_leaves_open_gets_an_outcome(gateway, cloud):
     with gateway.caller() as caller:
         caller.send(render("DELETE", DELETE))
         held.wait()
-        gateway.signal(signal.SIGKILL)
-        gateway.wait_exit()
+        gateway.kill()
     held.release()
     intent, = gateway.find_records(event="intent")
     assert not gateway.find_records(event="outcome")
-    gateway.start()
+    gateway.again()
     outcome, = gateway.find_records(event="outcome")
     assert (outcome["outcome"], outcome["reason"]) == ("unknown", "crash")
     assert outcome["epoch"] == intent["epoch"] + 1
@@ -183,7 +182,7 @@ def test_what_a_crash_leaves_open_gets_an_outcome(gateway, cloud):
                  "policy", "statement", "credential", "decision", "source_ip"):
         assert outcome[name] == intent[name], name
     gateway.stop()
-    gateway.start()  # once is enough
+    gateway.again()  # once is enough
     assert len(gateway.find_records(event="outcome")) == 1
 
 
