@@ -1,10 +1,12 @@
 check_PROGRAMS += tests/unit/audit/test_chain \
+	tests/unit/audit/test_flood \
 	tests/unit/audit/test_follow \
 	tests/unit/audit/test_journal \
 	tests/unit/audit/test_members \
 	tests/unit/audit/test_note \
 	tests/unit/audit/test_open_intents
 tests_unit_audit_test_chain_SOURCES = tests/unit/audit/test_chain.c
+tests_unit_audit_test_flood_SOURCES = tests/unit/audit/test_flood.c
 tests_unit_audit_test_follow_SOURCES = tests/unit/audit/test_follow.c
 tests_unit_audit_test_journal_SOURCES = tests/unit/audit/test_journal.c
 tests_unit_audit_test_members_SOURCES = tests/unit/audit/test_members.c
