@@ -1,4 +1,5 @@
 check_PROGRAMS += tests/unit/audit/test_chain \
+	tests/unit/audit/test_checkpoint \
 	tests/unit/audit/test_flood \
 	tests/unit/audit/test_follow \
 	tests/unit/audit/test_journal \
@@ -6,6 +7,7 @@ check_PROGRAMS += tests/unit/audit/test_chain \
 	tests/unit/audit/test_note \
 	tests/unit/audit/test_open_intents
 tests_unit_audit_test_chain_SOURCES = tests/unit/audit/test_chain.c
+tests_unit_audit_test_checkpoint_SOURCES = tests/unit/audit/test_checkpoint.c tests/unit/crypto/keys.h
 tests_unit_audit_test_flood_SOURCES = tests/unit/audit/test_flood.c
 tests_unit_audit_test_follow_SOURCES = tests/unit/audit/test_follow.c
 tests_unit_audit_test_journal_SOURCES = tests/unit/audit/test_journal.c
