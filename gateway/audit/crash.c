@@ -21,8 +21,9 @@ enum { LATELY_S = 2 * 3600, SEGMENTS_MIN = 2, TEXT_BYTES_MAX = 1 << 20 };
 /* What of an intent is not said of its outcome, or said differently. */
 static bool is_left_out(struct sg_str name)
 {
-    static const char *const names[] = {"schema", "stream", "epoch",         "seq", "prev",
-                                        "time",   "event",  "request_bytes", "crc", "reason"};
+    static const char *const names[] = {"schema",         "stream", "epoch", "seq",
+                                        "prev",           "time",   "event", "request_bytes",
+                                        "response_bytes", "crc",    "reason"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (sg_str_equal_text(name, names[i])) {
             return true;
