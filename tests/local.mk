@@ -24,5 +24,5 @@ include tests/system/local.mk
 include tests/crash/local.mk
 include tests/fault/local.mk
 
-TESTS += tests/lint/layers
-EXTRA_DIST += tests/lint/layers
+TESTS += tests/lint/audit-fields tests/lint/layers
+EXTRA_DIST += tests/lint/audit-fields tests/lint/layers

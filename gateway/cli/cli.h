@@ -92,6 +92,6 @@ int sg_usage_error(struct sg_cli *cli, const char *format, ...)
 
 /* Each verb's row, from its own file. */
 extern const struct sg_verb sg_verb_serve, sg_verb_sandbox, sg_verb_check, sg_verb_sign,
-    sg_verb_audit;
+    sg_verb_audit, sg_verb_schema;
 
 #endif

@@ -7,13 +7,16 @@ libsggate_a_SOURCES += \
 	gateway/cli/cli.h \
 	gateway/cli/embedded.S \
 	gateway/cli/embedded.h \
+	gateway/cli/schemas.h \
 	gateway/cli/verb_audit.c \
 	gateway/cli/verb_check.c \
 	gateway/cli/verb_sandbox.c \
+	gateway/cli/verb_schema.c \
 	gateway/cli/verb_serve.c \
 	gateway/cli/verb_sign.c
 EXTRA_DIST += gateway/cli/.may_include
 # What embedded.S takes in is no source of it that make could know.
+SCHEMAS = $(wildcard $(top_srcdir)/config/schema/*.json)
 EXAMPLE_POLICIES = policies/operations.yaml policies/playout-outputs.yaml policies/viewers.yaml
 gateway/cli/libsggate_a-embedded.$(OBJEXT) gateway/cli/embedded.$(OBJEXT): \
-	$(top_srcdir)/config/catalog/live.yaml $(EXAMPLE_POLICIES)
+	$(top_srcdir)/config/catalog/live.yaml $(EXAMPLE_POLICIES) $(SCHEMAS)

@@ -47,15 +47,15 @@ static const struct sg_verb verb_help = {
 };
 
 static const struct sg_verb *const verbs[] = {
-    &sg_verb_serve,   &sg_verb_check, &sg_verb_sign, &sg_verb_audit,
-    &sg_verb_sandbox, &verb_version,  &verb_help,
+    &sg_verb_serve,  &sg_verb_check,   &sg_verb_sign, &sg_verb_audit,
+    &sg_verb_schema, &sg_verb_sandbox, &verb_version, &verb_help,
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
 /* Verbs of the product that are still to come: refused by name. */
 static const char *const planned[] = {"init",   "policy", "catalog", "credentials",
-                                      "status", "schema", "fleet",   "doctor"};
+                                      "status", "fleet",  "doctor"};
 
 enum { PLANNED_COUNT = sizeof planned / sizeof *planned };
 

@@ -1,7 +1,10 @@
 check_PROGRAMS += \
 	tests/unit/cli/test_cli \
+	tests/unit/cli/test_verb_schema \
 	tests/unit/cli/test_verb_sign
 tests_unit_cli_test_cli_SOURCES = tests/unit/cli/test_cli.c
 tests_unit_cli_test_cli_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
+tests_unit_cli_test_verb_schema_SOURCES = tests/unit/cli/test_verb_schema.c
+tests_unit_cli_test_verb_schema_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
 tests_unit_cli_test_verb_sign_SOURCES = tests/unit/cli/test_verb_sign.c
 tests_unit_cli_test_verb_sign_LDADD = $(GATE_LDADD) $(CMOCKA_LIBS)
