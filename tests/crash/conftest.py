@@ -25,6 +25,7 @@ def _load():
 
 _fixtures = _load()
 program, work = _fixtures.program, _fixtures.work
+no_leaks, no_leak = _fixtures.no_leaks, _fixtures.no_leak
 new_cloud, cloud = _fixtures.new_cloud, _fixtures.cloud
 new_gateway, gateway = _fixtures.new_gateway, _fixtures.gateway
 

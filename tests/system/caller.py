@@ -6,6 +6,7 @@ import socket
 import struct
 import ssl
 
+from leaks import leaks
 from wait import LIMIT_SECONDS
 
 STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) ([\x20-\x7e]*)")
@@ -55,22 +56,23 @@ def render(method, target, headers=(), body=None, host="gateway.internal"):
     lines += [f"{name}: {value}" for name, value in headers]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
+    leaks.use_body("a caller's body", body or b"")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
 class Caller:
     """One connection. address is "host:port" or "unix:PATH"; source the address to call from; tls a
-    client's context, session one of its earlier sessions."""
+    client's context, session one of its earlier sessions, limit how long each step may take."""
 
-    def __init__(self, address, source=None, tls=None, session=None):
+    def __init__(self, address, source=None, tls=None, session=None, limit=LIMIT_SECONDS):
         if address.startswith("unix:"):
             self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(LIMIT_SECONDS)
+            self.socket.settimeout(limit)
             self.socket.connect(address[len("unix:"):])
         else:
             host, _, port = address.rpartition(":")
             self.socket = socket.create_connection(
-                (host.strip("[]"), int(port)), timeout=LIMIT_SECONDS,
+                (host.strip("[]"), int(port)), timeout=limit,
                 source_address=(source, 0) if source else None)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
@@ -87,6 +89,7 @@ class Caller:
     # --- sending
 
     def send(self, data):
+        leaks.use_head("a caller", data)
         self.socket.sendall(data)
 
     def half_close(self):
@@ -173,6 +176,8 @@ class Caller:
             assert answer.closes, f"an answer without an end: {answer}"
             answer.body = self.read_rest()
         answer.interim = interim
+        if answer.all("Signgate-Error"):  # the gateway's own words
+            leaks.keep(f"an answer with {answer.status}", repr(answer.headers).encode() + answer.body)
         return answer
 
     def request(self, method, target, headers=(), body=None, host="gateway.internal"):

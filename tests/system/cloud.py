@@ -10,6 +10,7 @@ import threading
 from urllib.parse import parse_qs
 
 import signature
+from leaks import leaks
 from wait import LIMIT_SECONDS, until
 
 ACCESS_KEY = "AKTESTTESTTESTTEST01"
@@ -69,6 +70,7 @@ def render(status=200, body=b"", headers=(), length=True):
     lines = [f"HTTP/1.1 {status} Whatever"] + [f"{name}: {value}" for name, value in headers]
     if length:
         lines.append(f"Content-Length: {len(body)}")
+    leaks.use_body("the cloud's answer", body)
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
@@ -329,5 +331,7 @@ class Cloud:
         assert len(lengths) <= 1, "Content-Length stands twice"
         assert not any(key.lower() == "transfer-encoding" for key, _ in headers), headers
         body = reader.read(int(lengths[0])) if lengths else b""
-        return Request(match.group(1).decode(), match.group(2).decode(), headers, body, number,
-                       head, name)
+        request = Request(match.group(1).decode(), match.group(2).decode(), headers, body, number,
+                          head, name)
+        leaks.use_request("the gateway", request)
+        return request

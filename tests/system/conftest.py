@@ -10,6 +10,23 @@ import pytest
 from certificates import Authority
 from cloud import Cloud
 from gateway import SOURCE, Gateway
+from leaks import leaks
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_leaks():
+    """The secrets of a module are its own: some of its gateways serve all of its tests."""
+    leaks.reset()
+    yield
+    leaks.check()
+
+
+@pytest.fixture(autouse=True)
+def no_leak():
+    """When a test is over: what its clouds saw last is known when they have stopped."""
+    yield
+    leaks.check()
+    leaks.forget()
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ import signal
 import subprocess
 import threading
 
+import audit_lines
 import cloud as clouds
-from caller import Caller
+from caller import Caller, Closed, Cut
+from leaks import leaks
 from wait import LIMIT_SECONDS, until
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -96,6 +98,7 @@ class Gateway:
         self.process = None
         self.log = []      # the parsed lines
         self.noise = []    # lines that are no JSON
+        self._bytes = []   # of all lines, as they came
         self.address = None      # of the first listener
         self.addresses = []      # of all, in order
         self.admin_address = None
@@ -147,15 +150,22 @@ class Gateway:
         path = self.directory / "credential.yaml"
         path.write_text(json.dumps(self.credential))
         path.chmod(mode)
+        for name, value in self.credential.items():
+            if name != "expires_at":
+                leaks.use(f"the credential's {name}", value)
 
     # --- the process
 
     def spawn(self, prepare=None):
         """Start the program and return at once. prepare: called in the child before it begins."""
-        self.process = subprocess.Popen(
-            [self.program, "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.directory,
-            env={**os.environ, **self.environment}, preexec_fn=prepare)
+        self._use_secrets()
+        if self.process is not None:
+            assert self._log_ended.wait(LIMIT_SECONDS)  # of the one before
+        with (self.directory / "stdout").open("ab") as stdout:
+            self.process = subprocess.Popen(
+                [self.program, "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL,
+                stdout=stdout, stderr=subprocess.PIPE, cwd=self.directory,
+                env={**os.environ, **self.environment}, preexec_fn=prepare)
         self._log_ended.clear()
         threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True).start()
         return self
@@ -191,6 +201,7 @@ class Gateway:
 
     def _read_log(self, stream):
         for line in stream:
+            self._bytes.append(line)
             text = line.decode("utf-8", "replace").rstrip("\n")
             try:
                 parsed = json.loads(text)
@@ -240,6 +251,7 @@ class Gateway:
     def stop(self):
         """SIGTERM; the exit status."""
         if self.process.poll() is None:
+            self._keep_admin_answers()
             self.signal(signal.SIGTERM)
         return self.wait_exit()
 
@@ -257,7 +269,8 @@ class Gateway:
         return self.start(prepare)
 
     def end(self):
-        """For fixtures: stop, whatever state it is in, and look for alarms and a whole log."""
+        """For fixtures: stop, whatever state it is in; look for alarms, for secrets in what it leaves
+        behind, and for a whole log whose lines are as the schema says."""
         if self.process is None:
             return
         try:
@@ -272,9 +285,55 @@ class Gateway:
             self.process.stderr.close()
         alarms = [line for line in self.noise if any(word in line for word in ALARMS)]
         assert not alarms, self.said()
-        assert clouds.SECRET_KEY not in self.said(), "the secret key is in the log"
+        self._keep_artefacts()
+        leaks.check()
+        audit_lines.assert_directory(self.audit)
         if self.address is not None:
             self.verify_audit()
+
+    # --- secrets
+
+    def _use_secrets(self):
+        """Tell what is secret in the environment, and in the files that the configuration names."""
+        for name, value in self.environment.items():
+            if name.startswith("HUAWEICLOUD_"):
+                leaks.use(name, value)
+
+        def look(node):
+            for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+                path = self.directory / value if isinstance(value, str) else None
+                if isinstance(value, (dict, list)):
+                    look(value)
+                elif key in ("key", "checkpoint_key") and path is not None and path.is_file():
+                    leaks.use_key_file(path)
+                elif key == "token_file" and path is not None and path.is_file():
+                    leaks.use_token("a token of the configuration", path.read_bytes())
+        look(self.configuration)
+
+    def _keep_admin_answers(self):
+        """What the admin listener says at the end. It may have no descriptor left to answer with."""
+        for path in ("/metrics", "/readyz") if self.admin_address is not None else ():
+            try:
+                with Caller(self.admin_address, limit=5) as caller:
+                    leaks.keep(path, caller.request("GET", path).body)
+            except (OSError, Closed, Cut):
+                pass
+
+    def _keep_artefacts(self):
+        """What the process has left behind: its log, its output, its audit directory, no core."""
+        leaks.keep("the log", b"".join(self._bytes) + self.said().encode())
+        folders = [self.audit]
+        anchor = self.configuration["audit"].get("anchor")
+        if anchor is not None:
+            folders.append(self.directory / anchor)
+        files = [path for folder in folders for path in sorted(folder.rglob("*"))]
+        for path in [self.directory / "stdout", *files]:
+            if path.is_file():
+                leaks.keep(str(path.relative_to(self.directory)
+                               if path.is_relative_to(self.directory) else path),
+                           path.read_bytes())
+        cores = list(self.directory.glob("core*"))
+        assert not cores, f"a core was left: {cores}"
 
     # --- looking
 
@@ -288,7 +347,9 @@ class Gateway:
 
     def admin(self, path):
         with Caller(self.admin_address) as caller:
-            return caller.request("GET", path)
+            answer = caller.request("GET", path)
+        leaks.keep(path, answer.body)
+        return answer
 
     def metric(self, name):
         """The value of one sample of /metrics, by its name with labels."""
@@ -301,9 +362,7 @@ class Gateway:
         """Every whole record of the audit directory, in order."""
         found = []
         for path in sorted(self.audit.glob("audit-*.jsonl")):
-            data = path.read_bytes()
-            assert clouds.SECRET_KEY.encode() not in data, "the secret key is in the audit log"
-            for line in data.split(b"\n")[:-1]:
+            for line in path.read_bytes().split(b"\n")[:-1]:
                 found.append(json.loads(line))
         return found
 

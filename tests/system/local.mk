@@ -1,12 +1,15 @@
 EXTRA_DIST += \
+	tests/system/audit_lines.py \
 	tests/system/caller.py \
 	tests/system/certificates.py \
 	tests/system/cloud.py \
 	tests/system/conftest.py \
 	tests/system/gateway.py \
+	tests/system/leaks.py \
 	tests/system/refusal.py \
 	tests/system/signature.py \
 	tests/system/wait.py \
+	tests/system/test_audit_schema.py \
 	tests/system/test_back_pressure.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
@@ -14,6 +17,7 @@ EXTRA_DIST += \
 	tests/system/test_cloud_strictness.py \
 	tests/system/test_delete_output.py \
 	tests/system/test_drain.py \
+	tests/system/test_leaks.py \
 	tests/system/test_refusals.py \
 	tests/system/test_reload.py \
 	tests/system/test_sandbox.py \

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+import audit_lines
 import signature
 from caller import Caller
 from gateway import PROJECT
@@ -144,7 +145,10 @@ def served(program):
     with Printed(program, "serve", "--sandbox", "--listen", "127.0.0.1:0", "--admin",
                  "127.0.0.1:0") as printed:
         printed.wait_for(r"^Stop with Ctrl-C")
+        directory = re.search(r"audit (/\S+)", printed.text).group(1)
         yield printed
+        if os.path.isdir(directory):
+            assert audit_lines.assert_directory(directory)[0] > 0
 
 
 def run_printed(command):
