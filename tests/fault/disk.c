@@ -92,6 +92,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct descriptor descriptors[DESCRIPTORS];
 static unsigned long generation;
 static unsigned long counts[RULES_MAX];
+static char last_rules[RULES_BYTES];
 static char trace_line[TRACE_BYTES];
 
 static const char *directory(void)
@@ -204,17 +205,21 @@ struct rule {
     unsigned long generation;
 };
 
+/* As they are now; where no descriptor is left to read them with, as they were last. */
 static bool read_rules(char ret[RULES_BYTES])
 {
     const char *path = getenv("SG_DISK_RULES");
     long fd = path != NULL ? syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0) {
-        return false;
+    bool crowded = fd < 0 && (errno == EMFILE || errno == ENFILE);
+    (void)pthread_mutex_lock(&lock);
+    if (fd >= 0) {
+        long count = syscall(SYS_read, (int)fd, last_rules, sizeof last_rules - 1);
+        last_rules[count > 0 ? count : 0] = '\0';
+        (void)syscall(SYS_close, (int)fd);
     }
-    long count = syscall(SYS_read, (int)fd, ret, (size_t)RULES_BYTES - 1);
-    (void)syscall(SYS_close, (int)fd);
-    ret[count > 0 ? count : 0] = '\0';
-    return count > 0;
+    memcpy(ret, last_rules, RULES_BYTES);
+    (void)pthread_mutex_unlock(&lock);
+    return fd >= 0 || crowded;
 }
 
 static unsigned long generation_of(const char *rules)

@@ -1,0 +1,82 @@
+"""The objects and fixtures of the system tests, for gateways whose disk misbehaves."""
+import importlib.util
+import os
+import pathlib
+import random
+import sys
+
+import pytest
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "system"), str(TESTS / "crash")]
+
+
+def _load():
+    """tests/system/conftest.py; two files of this name cannot both be imported by it."""
+    spec = importlib.util.spec_from_file_location("system_fixtures",
+                                                  TESTS / "system" / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_fixtures = _load()
+program, work = _fixtures.program, _fixtures.work
+new_cloud, cloud = _fixtures.new_cloud, _fixtures.cloud
+new_gateway, gateway = _fixtures.new_gateway, _fixtures.gateway
+
+from outage import Outage  # noqa: E402  pylint: disable=wrong-import-position
+from small_disk import SmallDisk  # noqa: E402  pylint: disable=wrong-import-position
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rounds", type=int, default=None, help="how many faults chance picks")
+    parser.addoption("--seed", type=int, default=None, help="what chance begins with")
+
+
+@pytest.fixture
+def rounds(request):
+    """How many rounds a test with this many by default is to have."""
+    asked = request.config.getoption("--rounds") or int(os.environ.get("SG_FAULT_ROUNDS", "0"))
+    return lambda default: asked or default
+
+
+@pytest.fixture
+def seed(request):
+    """Printed when a test fails, as all output is."""
+    given = request.config.getoption("--seed")
+    if given is None:
+        given = int(os.environ.get("SG_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"the same again: --seed {given}")
+    return given
+
+
+@pytest.fixture
+def new_outage(new_gateway, cloud):
+    """A gateway on a disk that misbehaves when it is told to, and all that its callers are told."""
+    made = []
+
+    def new(start=True, **changes):
+        made.append(Outage(new_gateway(cloud, **changes), cloud))
+        if start:
+            made[-1].gateway.start()
+        return made[-1]
+    yield new
+    for one in made:
+        one.disk.heal()
+
+
+@pytest.fixture
+def outage(new_outage):
+    return new_outage()
+
+
+@pytest.fixture
+def small_disk(work):
+    """A disk with a size, gone when the test ends; None where nothing may be mounted."""
+    disk = SmallDisk.mount(work / "disk")
+    if disk is None:
+        print("nothing may be mounted here: the layer says ENOSPC instead")
+    yield disk
+    if disk is not None:
+        disk.unmount()
