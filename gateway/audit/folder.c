@@ -139,6 +139,24 @@ static enum sg_status load_stream(struct sg_folder *folder, struct sg_error *ret
     return SG_OK;
 }
 
+/*
+ * Make the directory's own name durable: it may be new, or left by a start that was cut short. One
+ * whose parent we may not even read was made by somebody else, before.
+ */
+static enum sg_status sync_parent(const struct sg_folder *folder, struct sg_error *reterr)
+{
+    int fd = openat(folder->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && (errno == EACCES || errno == EPERM)) {
+        return SG_OK;
+    }
+    bool good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL || errno == EROFS);
+    int error = errno;
+    close_fd(&fd);
+    errno = error;
+    return good ? SG_OK
+                : sg_folder_error(folder, "cannot be made to last", "look at its disk", reterr);
+}
+
 enum sg_status sg_folder_open(struct sg_folder *folder, struct sg_error *reterr)
 {
     static const char *const repair =
@@ -155,6 +173,9 @@ enum sg_status sg_folder_open(struct sg_folder *folder, struct sg_error *reterr)
             return sg_folder_error(folder, "cannot be opened", repair, reterr);
         }
         enum sg_status status = lock(folder, repair, reterr);
+        if (status == SG_OK) {
+            status = sync_parent(folder, reterr);
+        }
         if (status != SG_OK) {
             close_both(folder);
             return status;

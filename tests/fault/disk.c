@@ -132,7 +132,9 @@ static enum kind kind_of_path(const char *path, const char **ret_name)
         }
         if (path[length] == '/') {
             *ret_name = path + length + 1;
-            return strcmp(*ret_name, ".") == 0 ? DIRECTORY : INSIDE;
+            return strcmp(*ret_name, "..") == 0  ? PARENT
+                   : strcmp(*ret_name, ".") == 0 ? DIRECTORY
+                                                 : INSIDE;
         }
     }
     *ret_name = "..";
