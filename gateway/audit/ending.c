@@ -20,16 +20,16 @@ static void forget_cache(int directory_fd, const struct sg_segment_name *name)
 }
 
 static enum sg_status read_one(int directory_fd, const struct sg_segment_name *name,
-                               bool skip_unreadable, struct sg_chain *chain,
+                               bool skip_missing, struct sg_chain *chain,
                                struct sg_segment_report *ret, struct sg_error *reterr)
 {
     forget_cache(directory_fd, name);
     enum sg_status status = sg_segment_read(directory_fd, name, false, chain, ret, reterr);
-    if (status == SG_IO && skip_unreadable) {
+    if (status == SG_NOT_FOUND && skip_missing) {
         *ret = (struct sg_segment_report){.fault = SG_SEGMENT_TORN};
-        status = SG_OK;
+        return SG_OK;
     }
-    return status;
+    return status == SG_NOT_FOUND ? SG_IO : status;
 }
 
 /* Hash what lies behind the chain: the rest of the segment where it ends, and all later ones. */
@@ -55,7 +55,7 @@ static enum sg_status hash_extra(int directory_fd, const struct sg_segment_name 
                            : sg_error_set(reterr, status, NULL, "cannot read what was torn off");
 }
 
-enum sg_status sg_ending_read(int directory_fd, bool skip_unreadable, struct sg_chain *chain,
+enum sg_status sg_ending_read(int directory_fd, bool skip_missing, struct sg_chain *chain,
                               struct sg_ending *ret, struct sg_error *reterr)
 {
     struct sg_segment_name *names = NULL;
@@ -75,7 +75,7 @@ enum sg_status sg_ending_read(int directory_fd, bool skip_unreadable, struct sg_
         at--;
         found.epoch = found.seq = 0;
         memset(found.prev, '0', sizeof found.prev);
-        status = read_one(directory_fd, &names[at], skip_unreadable, &found, &report, reterr);
+        status = read_one(directory_fd, &names[at], skip_missing, &found, &report, reterr);
         if (status == SG_OK && report.fault == SG_SEGMENT_DAMAGED) {
             ret->damaged = true;
             ret->bad_segment = names[at];

@@ -29,10 +29,11 @@ struct sg_ending {
 /*
  * Read the directory's last segment, and the ones before it as far as it holds no good line. *chain
  * (its stream is set) is moved to the last good line; seq 0 when there is none. What is read is
- * what the disk holds, not what the kernel's cache remembers. A segment that cannot be read is
- * SG_IO, or with skip_unreadable one without a good line.
+ * what the disk holds, not what the kernel's cache remembers. A segment that cannot be read now is
+ * SG_IO: nobody knows what it holds. One that is no regular file (any more) is SG_IO as well, or
+ * with skip_missing one without a good line.
  */
-SG_MUST_CHECK enum sg_status sg_ending_read(int directory_fd, bool skip_unreadable,
+SG_MUST_CHECK enum sg_status sg_ending_read(int directory_fd, bool skip_missing,
                                             struct sg_chain *chain, struct sg_ending *ret,
                                             struct sg_error *reterr);
 

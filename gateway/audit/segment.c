@@ -234,15 +234,34 @@ static enum sg_status take_bytes(struct reading *r, struct sg_str bytes)
     return status;
 }
 
+/*
+ * Open a segment for reading. SG_NOT_FOUND: nothing stands under its name, or no regular file;
+ * SG_IO: it cannot be opened now, errno says why.
+ */
+static enum sg_status open_to_read(int directory_fd, const struct sg_segment_name *name, int *ret)
+{
+    struct stat about;
+    int fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? SG_NOT_FOUND : SG_IO;
+    }
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        (void)close(fd);
+        return SG_NOT_FOUND;
+    }
+    *ret = fd;
+    return SG_OK;
+}
+
 enum sg_status sg_segment_hash(int directory_fd, const struct sg_segment_name *name, uint64_t from,
                                struct sg_digest *digest, uint64_t *ret_bytes)
 {
     char block[BLOCK_BYTES];
-    enum sg_status status = SG_OK;
+    int fd = -1;
     *ret_bytes = 0;
-    int fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        return SG_OK;
+    enum sg_status status = open_to_read(directory_fd, name, &fd);
+    if (status != SG_OK) {
+        return status == SG_NOT_FOUND ? SG_OK : status;
     }
     while (status == SG_OK) {
         ssize_t count = pread(fd, block, sizeof block, (off_t)(from + *ret_bytes));
@@ -284,20 +303,21 @@ enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *n
                                struct sg_error *reterr)
 {
     char block[BLOCK_BYTES];
-    struct stat about;
-    struct reading r = {.chain = chain, .known = known, .report = ret};
-    enum sg_status status = SG_OK;
+    struct reading r = {.fd = -1, .chain = chain, .known = known, .report = ret};
     *ret = (struct sg_segment_report){.fault = SG_SEGMENT_GOOD};
     sg_buf_init(&r.line, LINE_BYTES_MAX);
-    r.fd = openat(directory_fd, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    enum sg_status status = open_to_read(directory_fd, name, &r.fd);
+    if (status == SG_NOT_FOUND) {
+        (void)sg_error_set(reterr, status, NULL, "%s is not there as a regular file", name->text);
+        goto out;
+    }
+    if (status != SG_OK) {
+        (void)sg_error_set(reterr, status, NULL, "cannot open %s: %s", name->text, strerror(errno));
+        goto out;
+    }
     r.digest = sg_digest_new(SG_DIGEST_SHA256, reterr);
     if (r.digest == NULL) {
         status = reterr->status;
-        goto out;
-    }
-    if (r.fd < 0 || fstat(r.fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-        status = sg_error_set(reterr, SG_IO, NULL, "cannot open %s: %s", name->text,
-                              r.fd < 0 ? strerror(errno) : "it is not a regular file");
         goto out;
     }
     for (;;) {

@@ -52,7 +52,8 @@ struct sg_segment_report {
 
 /*
  * Read a segment to its end. known: chain says what the first line must follow; else the first line
- * is taken as the beginning (of the directory, or of what is left of it). SG_IO, SG_NO_MEMORY.
+ * is taken as the beginning (of the directory, or of what is left of it). SG_NOT_FOUND: it is not
+ * there, or no regular file; SG_IO: it cannot be read now; SG_NO_MEMORY.
  */
 SG_MUST_CHECK enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *name,
                                              bool known, struct sg_chain *chain,
@@ -61,7 +62,7 @@ SG_MUST_CHECK enum sg_status sg_segment_read(int directory_fd, const struct sg_s
 
 /*
  * Feed the bytes of a segment from an offset to its end to a digest that has begun; *ret_bytes says
- * how many. A file that cannot be opened has none. SG_IO.
+ * how many. What is not there, or no regular file, has none. SG_IO: it cannot be read now.
  */
 SG_MUST_CHECK enum sg_status sg_segment_hash(int directory_fd, const struct sg_segment_name *name,
                                              uint64_t from, struct sg_digest *digest,
