@@ -57,6 +57,11 @@ static bool is_at(int fd, int directory_fd, const char *name)
            open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
 }
 
+bool sg_folder_is_there(const struct sg_folder *folder)
+{
+    return is_at(folder->fd, AT_FDCWD, folder->path);
+}
+
 static enum sg_status lock(struct sg_folder *folder, const char *repair, struct sg_error *reterr)
 {
     folder->lock_fd =
@@ -161,7 +166,7 @@ enum sg_status sg_folder_open(struct sg_folder *folder, struct sg_error *reterr)
 {
     static const char *const repair =
         "make it with: install -d -m 0750 -o USER DIRECTORY, for the user that runs signgate";
-    if (!is_at(folder->fd, AT_FDCWD, folder->path) || !is_at(folder->lock_fd, folder->fd, "LOCK")) {
+    if (!sg_folder_is_there(folder) || !is_at(folder->lock_fd, folder->fd, "LOCK")) {
         close_both(folder);
     }
     if (folder->fd < 0) {

@@ -31,6 +31,9 @@ void sg_folder_done(struct sg_folder *folder);
  */
 SG_MUST_CHECK enum sg_status sg_folder_open(struct sg_folder *folder, struct sg_error *reterr);
 
+/* Whether the directory that is open is still the one at the path: asked before each write. */
+bool sg_folder_is_there(const struct sg_folder *folder);
+
 /* SG_IO: "the audit directory PATH <what>: <errno in words>; ... <repair>". Reads errno. */
 enum sg_status sg_folder_error(const struct sg_folder *folder, const char *what, const char *repair,
                                struct sg_error *reterr);

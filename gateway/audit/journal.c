@@ -374,6 +374,17 @@ static bool sync_segment(struct sg_journal *journal)
     return true;
 }
 
+/* Whether directory and segment are the ones that were left, under their names. */
+static bool is_in_place(const struct sg_journal *journal, struct sg_writer_fault *ret)
+{
+    if (!sg_folder_is_there(&journal->folder)) {
+        *ret = (struct sg_writer_fault){.operation = "replaced"};
+        return false;
+    }
+    return sg_writer_is_untouched(&journal->writer, ret) &&
+           sg_writer_is_named(&journal->writer, journal->folder.fd, ret);
+}
+
 static bool write_queue(struct sg_journal *journal)
 {
     struct sg_writer_fault fault;
@@ -381,9 +392,7 @@ static bool write_queue(struct sg_journal *journal)
         return true;
     }
     sg_journal_begin_operation(journal);
-    bool good = sg_journal_frame(journal, 0, &fault) &&
-                sg_writer_is_untouched(&journal->writer, &fault) &&
-                sg_writer_is_named(&journal->writer, journal->folder.fd, &fault) &&
+    bool good = sg_journal_frame(journal, 0, &fault) && is_in_place(journal, &fault) &&
                 sg_writer_write(&journal->writer, sg_buf_str(&journal->batch), &fault);
     sg_journal_end_operation(journal);
     if (!good) {

@@ -24,7 +24,7 @@ void sg_writer_fault_text(const struct sg_writer_fault *fault, char *ret, size_t
         {"unlinked", "the segment was removed or renamed by somebody else"},
         {"linked", "the segment got a second name from somebody else"},
         {"size", "the segment was written or shortened by somebody else"},
-        {"replaced", "the segment was replaced by somebody else"},
+        {"replaced", "the segment or its directory was replaced by somebody else"},
     };
     const char *text = fault->error != 0 ? strerror(fault->error) : "";
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
