@@ -537,22 +537,37 @@ static bool anything_published(struct sg_journal *journal)
     return any;
 }
 
-/* When the thread has something to do without being woken; INT64_MAX: never. */
+/* When a rotation is due; INT64_MAX: with the next record at the soonest. */
+static int64_t rotation_due_us(const struct sg_journal *journal)
+{
+    const int64_t age_us = atomic_load(&journal->rotate_age_us);
+    int64_t due = INT64_MAX;
+    if (atomic_load(&journal->rotate_wanted)) {
+        due = 0;
+    } else if (age_us > 0 && journal->writer.offset > journal->segment_first_bytes) {
+        due = journal->segment_begun_us + age_us;
+    }
+    return due > journal->rotate_again_us ? due : journal->rotate_again_us;
+}
+
+/*
+ * When the thread has something to do without being woken; INT64_MAX: never. What cannot be done
+ * now must not stand here: the thread would not sleep at all.
+ */
 static int64_t next_look_us(const struct sg_journal *journal, int64_t last_work_us)
 {
     int64_t now = now_us(journal), next = INT64_MAX;
-    const int64_t age_us = atomic_load(&journal->rotate_age_us);
+    if (atomic_load(&journal->failed)) {
+        return journal->recover_us;
+    }
     const int64_t looks[] = {
         now - last_work_us < ACTIVE_US || journal->unsynced_from_us != 0 ? now + HELD_MS * 1000
                                                                          : INT64_MAX,
-        journal->queue.n > 0 && !atomic_load(&journal->failed) ? now : INT64_MAX,
+        journal->queue.n > 0 ? now : INT64_MAX,
         sg_flood_due_us(journal->flood),
-        atomic_load(&journal->failed) ? INT64_MAX : sg_checkpoint_due_us(&journal->checkpoint),
-        atomic_load(&journal->failed) ? journal->recover_us : INT64_MAX,
+        sg_checkpoint_due_us(&journal->checkpoint),
         atomic_load(&journal->full) ? journal->allocate_again_us : INT64_MAX,
-        age_us > 0 && journal->writer.offset > journal->segment_first_bytes
-            ? journal->segment_begun_us + age_us
-            : INT64_MAX,
+        rotation_due_us(journal),
     };
     for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
         next = looks[i] < next ? looks[i] : next;
