@@ -43,10 +43,10 @@ const char *sg_secret_mode_excess(unsigned mode)
 {
     const unsigned most = S_IRUSR | S_IWUSR | S_IRGRP;
     if ((mode & S_IRWXO) != 0) {
-        return "others can get at the secret key";
+        return "others can get at the secret in it";
     }
     if ((mode & S_IWGRP) != 0) {
-        return "its group can change the keys";
+        return "its group can change it";
     }
     return (mode & ~most) != 0 ? "it is no file to run" : NULL;
 }

@@ -1,14 +1,11 @@
 #include "credential/credential.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "crypto/digest.h"
+#include "text/private_file.h"
 #include "text/yaml_tree.h"
 
 /*
@@ -96,42 +93,18 @@ static const struct sg_fields file_fields = {
     .size = sizeof(struct file_keys),
 };
 
-static const char unreadable_help[] =
-    "expected a file that the user who runs signgate can read, with access_key and secret_key";
-
-/* Read the file when its mode is right; the mode of the very file that is read. */
+/* Read the file when its mode is right. */
 static bool read_file(const struct sg_credential_settings *settings, struct sg_arena *scratch,
                       struct sg_diags *diags, struct sg_str *ret)
 {
-    const struct sg_place place = sg_fields_place(settings, "path");
-    struct sg_error error = {.status = SG_OK};
-    struct stat about;
-    bool read = false;
-    int fd = open(settings->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &about) != 0) {
-        sg_diags_error(diags, &place, unreadable_help, "cannot read %s: %s", settings->path,
-                       strerror(errno));
-        goto out;
-    }
-    const char *excess =
-        S_ISREG(about.st_mode) ? sg_secret_mode_excess(about.st_mode & ALLPERMS) : NULL;
-    if (excess != NULL) {
-        sg_diags_error(diags, &place, "run chmod 0600 on it (0640 when its group is to read it)",
-                       "%s has mode %04o: %s", settings->path, (unsigned)(about.st_mode & ALLPERMS),
-                       excess);
-        goto out;
-    }
-    if (sg_text_read_open_file(scratch, fd, FILE_BYTES_MAX, ret, &error) != SG_OK) {
-        sg_diags_error(diags, &place, unreadable_help, "cannot read %s: %s", settings->path,
-                       error.text);
-        goto out;
-    }
-    read = true;
-out:
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return read;
+    const struct sg_private_file file = {
+        .path = settings->path,
+        .place = sg_fields_place(settings, "path"),
+        .help = "expected a file that the user who runs signgate can read, with access_key and "
+                "secret_key",
+        .max_bytes = FILE_BYTES_MAX,
+    };
+    return sg_private_file_read(&file, scratch, diags, ret);
 }
 
 /* In a file that someone wrote an empty value is a mistake: leave the key out, or write null. */

@@ -7,6 +7,8 @@ libsgcore_a_SOURCES += \
 	gateway/text/json_in.h \
 	gateway/text/json_out.c \
 	gateway/text/json_out.h \
+	gateway/text/private_file.c \
+	gateway/text/private_file.h \
 	gateway/text/wildcard.c \
 	gateway/text/wildcard.h \
 	gateway/text/yaml_tree.c \
