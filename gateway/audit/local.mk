@@ -20,6 +20,8 @@ libsgcore_a_SOURCES += \
 	gateway/audit/members.h \
 	gateway/audit/note.c \
 	gateway/audit/note.h \
+	gateway/audit/note_walk.c \
+	gateway/audit/note_walk.h \
 	gateway/audit/open_intents.c \
 	gateway/audit/open_intents.h \
 	gateway/audit/port.c \
@@ -28,8 +30,18 @@ libsgcore_a_SOURCES += \
 	gateway/audit/record.c \
 	gateway/audit/record.h \
 	gateway/audit/recovery.c \
+	gateway/audit/retain.c \
+	gateway/audit/retain.h \
 	gateway/audit/segment.c \
 	gateway/audit/segment.h \
+	gateway/audit/sink_cursor.c \
+	gateway/audit/sink_cursor.h \
+	gateway/audit/sink_frame.c \
+	gateway/audit/sink_frame.h \
+	gateway/audit/sink_retry.c \
+	gateway/audit/sink_retry.h \
+	gateway/audit/sink_window.c \
+	gateway/audit/sink_window.h \
 	gateway/audit/writer.c \
 	gateway/audit/writer.h
 EXTRA_DIST += gateway/audit/.may_include

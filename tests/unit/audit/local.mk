@@ -14,3 +14,16 @@ tests_unit_audit_test_journal_SOURCES = tests/unit/audit/test_journal.c
 tests_unit_audit_test_members_SOURCES = tests/unit/audit/test_members.c
 tests_unit_audit_test_note_SOURCES = tests/unit/audit/test_note.c tests/unit/crypto/keys.h
 tests_unit_audit_test_open_intents_SOURCES = tests/unit/audit/test_open_intents.c
+check_PROGRAMS += \
+	tests/unit/audit/test_note_walk \
+	tests/unit/audit/test_retain \
+	tests/unit/audit/test_sink_cursor \
+	tests/unit/audit/test_sink_frame \
+	tests/unit/audit/test_sink_retry \
+	tests/unit/audit/test_sink_window
+tests_unit_audit_test_note_walk_SOURCES = tests/unit/audit/test_note_walk.c
+tests_unit_audit_test_retain_SOURCES = tests/unit/audit/test_retain.c
+tests_unit_audit_test_sink_cursor_SOURCES = tests/unit/audit/test_sink_cursor.c
+tests_unit_audit_test_sink_frame_SOURCES = tests/unit/audit/test_sink_frame.c
+tests_unit_audit_test_sink_retry_SOURCES = tests/unit/audit/test_sink_retry.c
+tests_unit_audit_test_sink_window_SOURCES = tests/unit/audit/test_sink_window.c
