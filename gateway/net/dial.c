@@ -62,3 +62,26 @@ bool sg_dial_acknowledged_at_most(int fd, uint64_t wire_bytes)
            bytes >= offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked &&
            info.tcpi_bytes_acked <= wire_bytes + SYN_BYTES;
 }
+
+void sg_dial_be_patient(int fd)
+{
+    const int without_end = 0;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &without_end, sizeof without_end);
+}
+
+bool sg_dial_look(int fd, struct sg_dial_state *ret)
+{
+    struct tcp_info info = {.tcpi_state = 0};
+    socklen_t bytes = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0 ||
+        bytes < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked) {
+        return false;
+    }
+    const uint64_t acked = info.tcpi_bytes_acked;
+    *ret = (struct sg_dial_state){
+        .acknowledged = acked > SYN_BYTES ? acked - SYN_BYTES : 0,
+        .unanswered =
+            info.tcpi_retransmits > info.tcpi_probes ? info.tcpi_retransmits : info.tcpi_probes,
+    };
+    return true;
+}
