@@ -9,6 +9,7 @@ include tests/unit/policy/local.mk
 include tests/unit/signing/local.mk
 include tests/unit/credential/local.mk
 include tests/unit/audit/local.mk
+include tests/unit/snapshot/local.mk
 include tests/unit/net/local.mk
 include tests/unit/exchange/local.mk
 include tests/unit/sandbox/local.mk

@@ -232,6 +232,25 @@ static struct sg_str source_line(const struct sg_diags *diags, const struct sg_p
     return (struct sg_str){.p = NULL};
 }
 
+/* Where the "user:password@" of an URL starts, or line.n. */
+static size_t user_of_url(struct sg_str line)
+{
+    const struct sg_str mark = SG_STR("://");
+    for (size_t at = 0; at + mark.n < line.n; at++) {
+        size_t end = at + mark.n;
+        if (!sg_str_equal(sg_str_slice(line, at, end), mark)) {
+            continue;
+        }
+        while (end < line.n && strchr("/?# \t\"'", line.p[end]) == NULL && line.p[end] != '@') {
+            end++;
+        }
+        if (end < line.n && line.p[end] == '@') {
+            return at + mark.n;
+        }
+    }
+    return line.n;
+}
+
 /* Where the value of a secret starts in a line of source, or line.n. */
 static size_t secret_value(struct sg_str line)
 {
@@ -246,7 +265,7 @@ static size_t secret_value(struct sg_str line)
             }
         }
     }
-    return line.n;
+    return user_of_url(line);
 }
 
 /* One character of UTF-8: its bytes in *length, its columns as the result. */

@@ -2,7 +2,8 @@
  * Diagnostics of a load: every mistake of a run, with its place, what was expected and, where the
  * source is known, the line and a caret. Loaders add and go on; whoever started the load prints.
  *
- * A line of source that names a secret (secret_key, access_key, security_token) is shown masked.
+ * A line of source that names a secret (secret_key, access_key, security_token, password) or a
+ * user in an URL is shown masked from there on.
  * Out of memory is remembered and shown as one more error. [one thread at a time]
  */
 #ifndef SG_BASE_DIAGS_H

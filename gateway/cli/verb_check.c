@@ -24,6 +24,7 @@ static const char *plural(size_t count)
 
 struct loaded {
     size_t listeners, services, operations, mapped, callers, policies, statements, credentials;
+    size_t sinks;
 };
 
 static struct loaded count_loaded(const struct sg_snapshot *snapshot)
@@ -35,6 +36,7 @@ static struct loaded count_loaded(const struct sg_snapshot *snapshot)
         .policies = sg_policy_count(snapshot->policies),
         .statements = sg_policy_statement_count(snapshot->policies),
         .credentials = snapshot->credential_count,
+        .sinks = snapshot->sink_count,
     };
     for (size_t i = 0; i < snapshot->service_count; i++) {
         loaded.operations += sg_catalog_count(snapshot->services[i].catalog);
@@ -49,11 +51,15 @@ static void say_loaded(struct sg_cli *cli, const struct sg_snapshot *snapshot)
     const struct loaded n = count_loaded(snapshot);
     (void)fprintf(cli->out,
                   "%.*s: ok: %zu listener%s, %zu service%s (%zu operations, %zu mapped), %zu "
-                  "caller%s, %zu polic%s (%zu statement%s), %zu credential%s\n",
+                  "caller%s, %zu polic%s (%zu statement%s), %zu credential%s",
                   SG_STR_ARG(snapshot->path), n.listeners, plural(n.listeners), n.services,
                   plural(n.services), n.operations, n.mapped, n.callers, plural(n.callers),
                   n.policies, n.policies == 1 ? "y" : "ies", n.statements, plural(n.statements),
                   n.credentials, plural(n.credentials));
+    if (n.sinks > 0) {
+        (void)fprintf(cli->out, ", %zu audit sink%s", n.sinks, plural(n.sinks));
+    }
+    (void)fputc('\n', cli->out);
     if (n.mapped < n.operations) {
         (void)fprintf(cli->err,
                       "warning: %zu operations have no action and will be refused; map them in the "
@@ -74,6 +80,7 @@ static void add_loaded(struct sg_json *json, const struct sg_snapshot *snapshot)
     sg_json_u64(json, "policies", n.policies);
     sg_json_u64(json, "statements", n.statements);
     sg_json_u64(json, "credentials", n.credentials);
+    sg_json_u64(json, "audit_sinks", n.sinks);
     sg_json_end_object(json);
 }
 

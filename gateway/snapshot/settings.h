@@ -91,6 +91,18 @@ struct sg_rotate_settings {
     int64_t age_ms;
 };
 
+enum sg_sink_type { SG_SINK_SYSLOG = 0, SG_SINK_HTTP };
+
+struct sg_sink_settings {
+    const struct sg_yaml_node *node;
+    const char *name;
+    int type; /* enum sg_sink_type */
+    const char *url;
+    bool insecure;
+    const char *ca_file;
+    const char *token_file;
+};
+
 struct sg_audit_settings {
     const struct sg_yaml_node *node;
     const char *directory;
@@ -98,9 +110,9 @@ struct sg_audit_settings {
     struct sg_rotate_settings rotate;
     const char *checkpoint_key;
     const char *anchor;
-    int on_damage; /* enum sg_on_damage */
-    const char *retain;
-    const struct sg_yaml_node *sinks;
+    int on_damage;           /* enum sg_on_damage */
+    int64_t retain_ms;       /* 0: for ever */
+    struct sg_objects sinks; /* struct sg_sink_settings */
 };
 
 struct sg_limits_settings {

@@ -7,7 +7,9 @@
 #include "crypto/digest.h"
 #include "crypto/tls_context.h"
 #include "http/target.h"
+#include "snapshot/endpoint.h"
 #include "snapshot/listeners.h"
+#include "snapshot/sinks.h"
 
 /*
  * Loading goes from the outside in: the file's form (settings), then each service with its
@@ -95,51 +97,30 @@ static void load_endpoint(struct load *load, struct sg_service *service)
     if (rest.n > 0 && rest.p[rest.n - 1] == '/') {
         rest.n--;
     }
-    size_t colon = rest.n;
-    for (size_t i = rest.n; i > 0 && rest.p[i - 1] != ']'; i--) {
-        colon = rest.p[i - 1] == ':' ? i - 1 : colon;
-    }
-    struct sg_str host = sg_str_slice(rest, 0, colon), name;
-    uint64_t port = spec->tls ? 443 : 80;
-    bool port_given = colon < rest.n;
-    struct sg_ip ip;
-    bool bracketed = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-    if (!sg_host_name(host, &name) || name.n != host.n ||
-        (bracketed && !sg_ip_parse(sg_str_slice(host, 1, host.n - 1), &ip)) ||
-        (port_given &&
-         (!sg_str_to_u64(sg_str_slice(rest, colon + 1, rest.n), 65535, &port) || port == 0))) {
+    struct sg_endpoint endpoint;
+    enum sg_status status = sg_endpoint_parse(arena, rest, spec->tls ? 443 : 80, &endpoint);
+    if (status == SG_MALFORMED) {
         sg_diags_error(load->diags, &place,
                        "expected a scheme, an ASCII host name or address, and perhaps a port; no "
                        "path; write international names in their xn-- form",
                        "\"%s\" is no endpoint", settings->endpoint);
         return;
     }
-    char *folded = sg_arena_text(arena, bracketed ? sg_str_slice(host, 1, host.n - 1) : host);
     struct sg_buf text;
-    sg_buf_init(&text, 1024);
-    for (size_t i = 0; i < host.n; i++) {
-        sg_buf_add_char(&text, sg_ascii_lower(host.p[i]));
-    }
-    if (port != (spec->tls ? 443u : 80u)) {
-        sg_buf_printf(&text, ":%u", (unsigned)port);
-    }
-    spec->authority = sg_arena_copy(arena, sg_buf_str(&text));
-    sg_buf_clear(&text);
+    sg_buf_init(&text, 2048);
     sg_buf_add_text(&text, spec->tls ? "https://" : "http://");
-    sg_buf_add_str(&text, spec->authority);
+    sg_buf_add_str(&text, status == SG_OK ? endpoint.authority : SG_STR(""));
     service->upstream_text = sg_arena_copy(arena, sg_buf_str(&text));
     sg_buf_done(&text);
-    if (folded == NULL || spec->authority.p == NULL || service->upstream_text.p == NULL) {
+    if (status != SG_OK || service->upstream_text.p == NULL) {
         out_of_memory(load);
         return;
     }
-    for (char *c = folded; *c != '\0'; c++) {
-        *c = sg_ascii_lower(*c);
-    }
-    spec->host = folded;
-    spec->port = (uint16_t)port;
+    spec->authority = endpoint.authority;
+    spec->host = endpoint.host;
+    spec->port = endpoint.port;
     if (settings->region == NULL) {
-        service->names.region = region_of(sg_str_from(folded));
+        service->names.region = region_of(sg_str_from(endpoint.host));
     }
     if (spec->tls) {
         struct sg_error error;
@@ -528,6 +509,7 @@ static void load_settings(struct load *load, const char *path)
     sg_fields_decode(&sg_settings_fields, documents.roots[0], "", &snapshot->arena, load->diags,
                      &snapshot->settings);
     sg_listeners_load(snapshot, load->diags);
+    sg_audit_sinks_load(snapshot, load->diags);
     load_services(load);
     load_credentials(load);
     load_callers(load);
@@ -546,6 +528,7 @@ static void snapshot_free(struct sg_snapshot *snapshot)
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         sg_tls_context_free(snapshot->listeners[i].tls);
     }
+    sg_audit_sinks_done(snapshot);
     sg_issuers_free(snapshot->issuers);
     sg_ed25519_private_free(snapshot->checkpoint_key);
     sg_arena_wipe(&snapshot->arena);

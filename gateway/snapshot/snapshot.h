@@ -41,6 +41,15 @@ struct sg_service {
     enum sg_scheme scheme;
 };
 
+/* Where copies of the audit log go; one for each entry of "audit.sinks:", in its order. */
+struct sg_audit_sink {
+    const struct sg_sink_settings *settings;
+    struct sg_upstream_spec upstream; /* of syslog: host, port, tls and tls_context alone */
+    struct sg_str target;             /* http: path and query */
+    struct sg_str text;               /* the address without query, for the log */
+    struct sg_secret token;           /* http: empty: none */
+};
+
 struct sg_snapshot {
     atomic_size_t references;
     struct sg_arena arena;
@@ -51,6 +60,8 @@ struct sg_snapshot {
     size_t service_count;
     struct sg_credential *credentials;
     size_t credential_count;
+    struct sg_audit_sink *sinks;
+    size_t sink_count;
     const struct sg_identity *identity;
     struct sg_issuers *issuers; /* with their keys as they were when the configuration was loaded */
     const struct sg_policy_set *policies;

@@ -3,7 +3,8 @@ tests_config_test_config_SOURCES = tests/config/test_config.c
 EXTRA_DIST += \
 	tests/config/policy.yaml \
 	tests/config/good/defaults-written-out.yaml \
-	tests/config/good/minimal.yaml
+	tests/config/good/minimal.yaml \
+	tests/config/good/sinks.yaml
 EXTRA_DIST += \
 	tests/config/bad/addresses.expected \
 	tests/config/bad/addresses.yaml \
@@ -19,6 +20,8 @@ EXTRA_DIST += \
 	tests/config/bad/listeners.yaml \
 	tests/config/bad/not-built.expected \
 	tests/config/bad/not-built.yaml \
+	tests/config/bad/sinks.expected \
+	tests/config/bad/sinks.yaml \
 	tests/config/bad/tab.expected \
 	tests/config/bad/tab.yaml \
 	tests/config/bad/wrong-types.expected \
