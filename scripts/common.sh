@@ -20,10 +20,21 @@ need() {
         as_root=sudo
     fi
     echo "installing:$missing"
-    $as_root apt-get update -qq >/dev/null
+    # What is wanted of a package are its programs: no service of it is started.
+    policy=/usr/sbin/policy-rc.d
+    made_policy=
+    if [ ! -e "$policy" ]; then
+        made_policy=$policy
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+        $as_root chmod 0755 "$policy"
+    fi
+    installed=yes
     # shellcheck disable=SC2086 # a list of words
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        $missing >/dev/null
+    { $as_root apt-get update -qq >/dev/null &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+            --no-install-recommends $missing >/dev/null; } || installed=no
+    [ -z "$made_policy" ] || $as_root rm -f "$made_policy"
+    [ "$installed" = yes ]
 }
 
 # quietly LOG COMMAND...: run a command with its output in a file; show the end of it on failure.

@@ -17,7 +17,7 @@ enum {
     HEADER_BYTES_MAX = 8192,
     BODY_BYTES_MAX = 65536,
     TIMEOUT_SECONDS = 10,
-    ANSWER_BYTES_MAX = 16384,
+    ANSWER_BYTES_MAX = 65536,
 };
 
 struct sg_admin {

@@ -19,6 +19,8 @@
 #include "net/sources.h"
 #include "server/admin.h"
 #include "server/privilege.h"
+#include "server/shipper.h"
+#include "server/telling.h"
 #include "server/watch.h"
 #include "server/worker.h"
 #include "snapshot/snapshot.h"
@@ -38,7 +40,7 @@
 
 enum { SUPERVISOR_MAGIC = 0x53475355, EXIT_BIND = 69, EXIT_AUDIT = 74, EXIT_CONFIGURATION = 78 };
 
-enum { DIAGS_BYTES_MAX = 1 << 20, MESSAGE_RESOLVED = 100, LISTENERS_MAX = 64 };
+enum { MESSAGE_RESOLVED = 100, LISTENERS_MAX = 64 };
 
 enum { ABORT_GRACE_SECONDS = 5 };
 
@@ -61,6 +63,7 @@ struct supervisor {
     struct sg_sources *sources;
     struct sg_journal *journal;
     struct sg_journal_port *port;
+    struct sg_shipper *shipper;
     struct sg_watch watch;
     struct sg_admin *admin;
     struct sg_worker **workers;
@@ -79,32 +82,6 @@ struct supervisor {
 };
 
 /* --- telling ---------------------------------------------------------------------------------- */
-
-static void print_diags(FILE *to, struct sg_diags *diags)
-{
-    struct sg_buf text;
-    sg_buf_init(&text, DIAGS_BYTES_MAX);
-    sg_diags_print_text(diags, &text);
-    if (text.n > 0) {
-        (void)fwrite(text.p, 1, text.n, to);
-    }
-    sg_buf_done(&text);
-}
-
-/* Warnings of a load, or the errors of a refused reload, a log line each. */
-static void log_diags(struct sg_log *log, struct sg_diags *diags, const char *message)
-{
-    struct sg_diag diag;
-    for (size_t i = 0; sg_diags_get(diags, i, &diag); i++) {
-        const char *file = diag.place.file != NULL ? diag.place.file : "";
-        sg_log_event(log, diag.severity == SG_SEVERITY_ERROR ? SG_LOG_ERROR : SG_LOG_WARN, message,
-                     SG_LOG_TEXT_FIELD("file", sg_str_from(file)),
-                     SG_LOG_NUMBER_FIELD("line", diag.place.line),
-                     SG_LOG_NUMBER_FIELD("column", diag.place.column),
-                     SG_LOG_TEXT_FIELD("text", sg_str_from(diag.text)),
-                     SG_LOG_TEXT_FIELD("help", sg_str_from(diag.help)));
-    }
-}
 
 static void say_cannot_start(const struct supervisor *s, const struct sg_error *error)
 {
@@ -178,6 +155,7 @@ static void reload(struct supervisor *s)
 {
     struct sg_error error;
     struct sg_snapshot *next = NULL;
+    struct sg_shipper_change *shipping = NULL;
     struct sg_diags *diags = sg_diags_new();
     if (diags == NULL) {
         (void)sg_error_set(&error, SG_NO_MEMORY, NULL, "out of memory");
@@ -188,16 +166,18 @@ static void reload(struct supervisor *s)
         SG_OK) {
         sg_snapshot_check_reload(s->snapshot, next, diags);
     }
-    log_diags(&s->log, diags, "configuration");
+    sg_telling_log(&s->log, diags, "configuration");
     enum sg_status status = sg_diags_status(diags, &error);
     if (status == SG_OK && next == NULL) {
         status = sg_error_set(&error, SG_NO_MEMORY, NULL, "out of memory");
     }
     if (status == SG_OK) {
-        status = hand_out(s, next, &error);
+        shipping = sg_shipper_prepare(s->shipper, next, &error);
+        status = shipping != NULL ? hand_out(s, next, &error) : error.status;
     }
     if (status != SG_OK) {
         refuse_reload(s, &error);
+        sg_shipper_change_free(shipping);
         (void)sg_snapshot_unref(next);
     } else {
         sg_issuers_free(s->issuers); /* it names settings of the snapshot before */
@@ -206,6 +186,7 @@ static void reload(struct supervisor *s)
         (void)sg_snapshot_unref(s->snapshot);
         s->snapshot = next;
         s->reload_error = (struct sg_error){.status = SG_OK};
+        sg_shipper_commit(s->shipper, shipping);
         atomic_store_explicit(&s->log.level, next->settings.log.level, memory_order_relaxed);
         sg_journal_set_rotation(s->journal, next->settings.audit.rotate.bytes,
                                 next->settings.audit.rotate.age_ms);
@@ -261,7 +242,8 @@ static void read_keys(struct supervisor *s)
                      SG_LOG_NUMBER_FIELD("issuers", settings->count));
     } else {
         if (!s->keys_are_bad && diags != NULL) {
-            log_diags(&s->log, diags, "keys of a token issuer; the last good ones stay in use");
+            sg_telling_log(&s->log, diags,
+                           "keys of a token issuer; the last good ones stay in use");
         }
         s->keys_are_bad = true;
         sg_issuers_free(issuers);
@@ -434,6 +416,7 @@ static void print_metrics(void *arg, const struct sg_readiness *now, bool ready,
     const struct sg_journal_figures journal = sg_journal_figures(s->journal);
     (void)now;
     sg_stats_print(out, stats, stats != NULL ? s->worker_count : 0, &journal, ready);
+    sg_shipper_print_metrics(s->shipper, out);
     free(stats);
 }
 
@@ -448,7 +431,7 @@ static int load(struct supervisor *s)
     enum sg_status status = sg_snapshot_load(s->options->configuration, SG_LOAD_TO_SERVE, s->clock,
                                              diags, &s->snapshot);
     if (status != SG_OK) {
-        print_diags(s->options->err, diags);
+        sg_telling_print(s->options->err, diags);
         (void)fprintf(s->options->err, "signgate: cannot start: %zu %s in the configuration\n",
                       sg_diags_errors(diags), sg_diags_errors(diags) == 1 ? "error" : "errors");
         sg_diags_free(diags);
@@ -456,7 +439,7 @@ static int load(struct supervisor *s)
     }
     sg_log_init(&s->log, STDERR_FILENO, (enum sg_log_level)s->snapshot->settings.log.level,
                 (enum sg_log_format)s->snapshot->settings.log.format, s->clock);
-    log_diags(&s->log, diags, "configuration");
+    sg_telling_log(&s->log, diags, "configuration");
     sg_diags_free(diags);
     s->worker_count = s->snapshot->settings.workers;
     if (s->worker_count == 0) {
@@ -676,11 +659,17 @@ static enum sg_status start(struct supervisor *s, int *ret_exit, struct sg_error
         return reterr->status;
     }
     s->admin_fd = -1;
+    *ret_exit = EXIT_AUDIT;
     status = sg_journal_start(s->journal, reterr);
     if (status != SG_OK) {
-        *ret_exit = EXIT_AUDIT;
+        return status;
     }
-    return status;
+    const struct sg_shipper_options shipping = {.log = &s->log,
+                                                .clock = s->clock,
+                                                .resolver = s->resolver,
+                                                .user_agent = "signgate/" PACKAGE_VERSION};
+    s->shipper = sg_shipper_new(&shipping, s->snapshot, reterr);
+    return s->shipper != NULL ? SG_OK : reterr->status;
 }
 
 static void close_fd(int fd)
@@ -711,6 +700,7 @@ static enum sg_status stop(struct supervisor *s, bool served)
         }
         status = sg_journal_close(&s->journal);
     }
+    sg_shipper_finish(s->shipper); /* the log is whole: what is left of it goes out */
     for (size_t i = 0; s->workers != NULL && i < s->worker_count; i++) {
         sg_worker_free(s->workers[i]); /* the journal wakes nobody any more */
         s->workers[i] = NULL;

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	tests/system/conftest.py \
 	tests/system/gateway.py \
 	tests/system/leaks.py \
+	tests/system/receivers.py \
 	tests/system/refusal.py \
 	tests/system/signature.py \
 	tests/system/wait.py \
@@ -24,6 +25,7 @@ EXTRA_DIST += \
 	tests/system/test_scaffold.py \
 	tests/system/test_limits.py \
 	tests/system/test_metrics.py \
+	tests/system/test_sinks.py \
 	tests/system/test_start.py \
 	tests/system/test_tls_listener.py \
 	tests/system/test_tokens.py \
