@@ -19,6 +19,7 @@ include tests/pipeline/local.mk
 include tests/vectors/local.mk
 include tests/tables/local.mk
 endif
+include tests/bench/local.mk
 include tests/raw/local.mk
 include tests/sdk/local.mk
 include tests/system/local.mk

@@ -137,9 +137,12 @@ static bool take_number(struct sg_str *rest, uint64_t *ret)
 /* Lower case alone: a line has one form, so that no byte of the last one may change unseen. */
 static bool take_hex(struct sg_str *rest, size_t digits, struct sg_str *ret)
 {
+    if (rest->n < digits) {
+        return false;
+    }
     for (size_t i = 0; i < digits; i++) {
-        if (i >= rest->n || sg_hex_value(rest->p[i]) < 0 ||
-            (rest->p[i] >= 'A' && rest->p[i] <= 'F')) {
+        const char c = rest->p[i];
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) {
             return false;
         }
     }

@@ -1,4 +1,6 @@
 libsgcore_a_SOURCES += \
+	gateway/audit/anchor.c \
+	gateway/audit/anchor.h \
 	gateway/audit/chain.c \
 	gateway/audit/chain.h \
 	gateway/audit/checkpoint.c \
@@ -13,13 +15,19 @@ libsgcore_a_SOURCES += \
 	gateway/audit/folder.h \
 	gateway/audit/follow.c \
 	gateway/audit/follow.h \
+	gateway/audit/heads.c \
+	gateway/audit/heads.h \
 	gateway/audit/journal.c \
 	gateway/audit/journal.h \
 	gateway/audit/journal_private.h \
+	gateway/audit/lines.c \
+	gateway/audit/lines.h \
 	gateway/audit/members.c \
 	gateway/audit/members.h \
 	gateway/audit/note.c \
 	gateway/audit/note.h \
+	gateway/audit/note_file.c \
+	gateway/audit/note_file.h \
 	gateway/audit/note_walk.c \
 	gateway/audit/note_walk.h \
 	gateway/audit/open_intents.c \
@@ -42,6 +50,14 @@ libsgcore_a_SOURCES += \
 	gateway/audit/sink_retry.h \
 	gateway/audit/sink_window.c \
 	gateway/audit/sink_window.h \
+	gateway/audit/suspect.c \
+	gateway/audit/suspect.h \
+	gateway/audit/verify.c \
+	gateway/audit/verify.h \
+	gateway/audit/walk.c \
+	gateway/audit/walk.h \
+	gateway/audit/witness.c \
+	gateway/audit/witness.h \
 	gateway/audit/writer.c \
 	gateway/audit/writer.h
 EXTRA_DIST += gateway/audit/.may_include

@@ -5,7 +5,10 @@
 #ifndef SG_BASE_CLOCK_H
 #define SG_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 struct sg_clock {
     int64_t (*monotonic_us)(void *arg); /* microseconds since some start, never backwards */
@@ -27,5 +30,11 @@ enum {
 /* Write the UTC form without a NUL; realtime_us is 0 or above and before the year 10000. */
 void sg_clock_format_sdk_date(int64_t realtime_us, char ret[SG_CLOCK_SDK_DATE_BYTES]);
 void sg_clock_format_rfc3339(int64_t realtime_us, char ret[SG_CLOCK_RFC3339_BYTES]);
+
+/*
+ * Read a date-time of RFC 3339 from 1970 on, with any offset; a blank may stand for its T. False:
+ * it is none, or a day that its month does not have.
+ */
+bool sg_clock_parse_rfc3339(struct sg_str text, int64_t *ret_us);
 
 #endif
