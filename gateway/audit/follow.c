@@ -20,7 +20,7 @@
  *
  * A segment ends when a later one is there: from then on nothing is written to it any more. It is
  * read to its end once again after the later one was seen, since its last lines may have been
- * written in between; only then the next one is opened.
+ * written in between; only then the next one is opened, and a torn end is dropped.
  *
  * Where the chain leaves a segment: the first line of each segment has the seq behind the line that
  * it follows. So a line belongs to the chain as long as its seq is below those of all later
@@ -192,9 +192,6 @@ static enum sg_status pass_end(struct sg_follow *f, struct sg_error *reterr)
         f->later_seen = true; /* read once more: nothing is added from now on */
         find_limit(f);
         return SG_OK;
-    }
-    if (f->end > f->start || f->skipping) {
-        f->bad_lines++; /* torn */
     }
     size_t next = first_behind(f, f->at.epoch, f->at.first_seq);
     enum sg_status status = SG_NOT_FOUND;

@@ -3,7 +3,7 @@
  * new ones come. Nothing is held whole but one line; nothing in the directory is changed.
  *
  * Returned is what belongs to the chain. Left out: what is no whole good line (a torn end once a
- * later segment is there; a line whose checksum does not fit; those are counted), and lines behind
+ * later segment is there; a line whose checksum does not fit, which is counted), and lines behind
  * the one that a later segment follows: it says they were never acknowledged, or replays them. A
  * replay comes as the line that it replays. What is read while it is still the newest segment may
  * be declared so later; whoever must not see that asks for what is durable only.
@@ -54,7 +54,7 @@ uint64_t sg_follow_lag_bytes(struct sg_follow *follow);
  * one. */
 size_t sg_follow_segments(const struct sg_follow *follow);
 
-/* How many lines so far were no good lines, torn ends included. */
+/* How many lines so far were no good ones. A torn end is none: it is what a crash leaves behind. */
 uint64_t sg_follow_bad_lines(const struct sg_follow *follow);
 
 #endif

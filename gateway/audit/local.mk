@@ -9,6 +9,12 @@ libsgcore_a_SOURCES += \
 	gateway/audit/crash.h \
 	gateway/audit/ending.c \
 	gateway/audit/ending.h \
+	gateway/audit/entries.c \
+	gateway/audit/entries.h \
+	gateway/audit/entry.c \
+	gateway/audit/entry.h \
+	gateway/audit/filter.c \
+	gateway/audit/filter.h \
 	gateway/audit/flood.c \
 	gateway/audit/flood.h \
 	gateway/audit/folder.c \
@@ -35,6 +41,8 @@ libsgcore_a_SOURCES += \
 	gateway/audit/port.c \
 	gateway/audit/reader.c \
 	gateway/audit/reader.h \
+	gateway/audit/reconcile.c \
+	gateway/audit/reconcile.h \
 	gateway/audit/record.c \
 	gateway/audit/record.h \
 	gateway/audit/recovery.c \
@@ -52,6 +60,10 @@ libsgcore_a_SOURCES += \
 	gateway/audit/sink_window.h \
 	gateway/audit/suspect.c \
 	gateway/audit/suspect.h \
+	gateway/audit/tally.c \
+	gateway/audit/tally.h \
+	gateway/audit/trail.c \
+	gateway/audit/trail.h \
 	gateway/audit/verify.c \
 	gateway/audit/verify.h \
 	gateway/audit/walk.c \

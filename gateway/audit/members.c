@@ -10,101 +10,103 @@ struct sg_str sg_members_inside(struct sg_str line)
     return braced ? sg_str_slice(line, 1, line.n - 1) : line;
 }
 
-/* Where the string that begins behind from ends: the position of its quote, or n. */
-static size_t end_of_string(struct sg_str text, size_t from)
+/*
+ * The walk is what reading a log costs: pointers, no slices. Each function takes where to begin and
+ * the end of the text, and returns the place behind what it has read, or NULL.
+ */
+
+/* The quote that ends the string whose inside begins at from. */
+static const char *end_of_string(const char *from, const char *end)
 {
-    size_t at = from;
-    while (at < text.n) {
-        const char *quote = memchr(text.p + at, '"', text.n - at);
-        if (quote == NULL) {
-            return text.n;
+    for (const char *at = from; at < end; at++) {
+        at = memchr(at, '"', (size_t)(end - at));
+        if (at == NULL) {
+            return NULL;
         }
-        size_t end = (size_t)(quote - text.p), backslashes = 0;
-        while (end - backslashes > from && text.p[end - backslashes - 1] == '\\') {
-            backslashes++;
+        const char *before = at;
+        while (before > from && before[-1] == '\\') {
+            before--;
         }
-        if (backslashes % 2 == 0) {
-            return end;
+        if ((at - before) % 2 == 0) {
+            return at;
         }
-        at = end + 1;
     }
-    return text.n;
+    return NULL;
 }
 
-/* The length of a nested object or list at the front, or 0 when it does not end. */
-static size_t nested_length(struct sg_str text)
+/* Behind a nested object or list. */
+static const char *end_of_nested(const char *from, const char *end)
 {
     size_t depth = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        if (c == '"') {
-            i = end_of_string(text, i + 1);
-        } else if (c == '{' || c == '[') {
+    for (const char *at = from; at < end; at++) {
+        if (*at == '"') {
+            at = end_of_string(at + 1, end);
+            if (at == NULL) {
+                return NULL;
+            }
+        } else if (*at == '{' || *at == '[') {
             depth++;
-        } else if (c == '}' || c == ']') {
+        } else if (*at == '}' || *at == ']') {
             depth--;
             if (depth == 0) {
-                return i + 1;
+                return at + 1;
             }
         }
     }
-    return 0;
+    return NULL;
 }
 
-/* The length of a number, true, false or null at the front. */
-static size_t word_length(struct sg_str text)
+/* Behind a number, true, false or null. */
+static const char *end_of_word(const char *from, const char *end)
 {
-    size_t length = 0;
-    while (length < text.n) {
-        char c = text.p[length];
-        bool part = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' ||
-                    c == '.' || c == 'E';
-        if (!part) {
-            break;
-        }
-        length++;
+    const char *at = from;
+    while (at < end && ((*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'z') || *at == '-' ||
+                        *at == '+' || *at == '.' || *at == 'E')) {
+        at++;
     }
-    return length;
+    return at > from ? at : NULL;
 }
 
-/* Take a value off the front of text; its length, or 0. */
-static size_t take_value(struct sg_str text, struct sg_member *ret)
+/* Behind the value that begins at from. */
+static const char *take_value(const char *from, const char *end, struct sg_member *ret)
 {
-    if (text.n == 0) {
-        return 0;
+    if (from == end) {
+        return NULL;
     }
-    ret->is_string = text.p[0] == '"';
-    if (ret->is_string) {
-        size_t end = end_of_string(text, 1);
-        ret->value = sg_str_slice(text, 1, end);
-        return end < text.n ? end + 1 : 0;
+    ret->is_string = *from == '"';
+    from += ret->is_string;
+    const char *to = ret->is_string                 ? end_of_string(from, end)
+                     : *from == '{' || *from == '[' ? end_of_nested(from, end)
+                                                    : end_of_word(from, end);
+    if (to == NULL) {
+        return NULL;
     }
-    size_t length = text.p[0] == '{' || text.p[0] == '[' ? nested_length(text) : word_length(text);
-    ret->value = sg_str_slice(text, 0, length);
-    return length;
+    ret->value = (struct sg_str){.p = from, .n = (size_t)(to - from)};
+    return to + ret->is_string;
 }
 
 bool sg_members_next(struct sg_str *rest, struct sg_member *ret)
 {
-    struct sg_str text = *rest;
     struct sg_member found;
-    *rest = sg_str_slice(text, text.n, text.n);
-    if (text.n == 0 || text.p[0] != '"') {
+    if (rest->n == 0) {
         return false;
     }
-    size_t end = end_of_string(text, 1);
-    found.name = sg_str_slice(text, 1, end);
-    text = sg_str_slice(text, end, text.n);
-    if (!sg_str_starts_with(text, SG_STR("\":"))) {
+    const char *at = rest->p, *end = at + rest->n;
+    *rest = (struct sg_str){.p = end};
+    if (*at != '"') {
         return false;
     }
-    text = sg_str_slice(text, 2, text.n);
-    size_t length = take_value(text, &found);
-    text = sg_str_slice(text, length, text.n);
-    if (length == 0 || (text.n > 0 && text.p[0] != ',')) {
+    const char *quote = end_of_string(at + 1, end);
+    if (quote == NULL || end - quote < 2 || quote[1] != ':') {
         return false;
     }
-    *rest = sg_str_slice(text, 1, text.n);
+    found.name = (struct sg_str){.p = at + 1, .n = (size_t)(quote - at) - 1};
+    at = take_value(quote + 2, end, &found);
+    if (at == NULL || (at < end && *at != ',')) {
+        return false;
+    }
+    at += at < end;
+    *rest = (struct sg_str){.p = at, .n = (size_t)(end - at)};
     *ret = found;
     return true;
 }
@@ -114,7 +116,7 @@ struct sg_str sg_members_find(struct sg_str line, const char *name)
     struct sg_str rest = sg_members_inside(line), wanted = sg_str_from(name);
     struct sg_member member;
     while (sg_members_next(&rest, &member)) {
-        if (sg_str_equal(member.name, wanted)) {
+        if (member.name.n == wanted.n && memcmp(member.name.p, wanted.p, wanted.n) == 0) {
             return member.value;
         }
     }

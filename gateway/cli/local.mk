@@ -2,7 +2,17 @@ libsggate_a_SOURCES += \
 	gateway/cli/against.c \
 	gateway/cli/against.h \
 	gateway/cli/audit.h \
+	gateway/cli/audit_indoubt.c \
+	gateway/cli/audit_read.c \
+	gateway/cli/audit_read.h \
+	gateway/cli/audit_reconcile.c \
+	gateway/cli/audit_rows.c \
+	gateway/cli/audit_rows.h \
+	gateway/cli/audit_show.c \
+	gateway/cli/audit_stats.c \
 	gateway/cli/audit_verify.c \
+	gateway/cli/cells.c \
+	gateway/cli/cells.h \
 	gateway/cli/cli.c \
 	gateway/cli/cli.h \
 	gateway/cli/embedded.S \

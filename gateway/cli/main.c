@@ -101,7 +101,9 @@ static void list_verbs_json(struct sg_cli *cli)
     for (size_t i = 0; i < VERB_COUNT; i++) {
         add_verb(&json, verbs[i]);
         for (size_t word = 0; verbs[i]->words != NULL && verbs[i]->words[word] != NULL; word++) {
-            add_verb(&json, verbs[i]->words[word]);
+            if (verbs[i]->words[word]->not_built == NULL) {
+                add_verb(&json, verbs[i]->words[word]);
+            }
         }
     }
     sg_json_end_list(&json);

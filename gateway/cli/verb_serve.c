@@ -136,10 +136,11 @@ static void print_banner(void *arg, const char *gateway, const char *admin)
                   gateway, project, gateway, project, gateway, project);
     (void)fprintf(out,
                   "  # what was recorded\n"
-                  "  tail -n 4 %s/audit/audit-*.jsonl\n"
+                  "  %s audit show %s/audit --last 4\n"
                   "  %s audit verify %s/audit\n"
                   "Stop with Ctrl-C. Your own configuration: %s check -c FILE\n",
-                  run->folder, run->cli->program, run->folder, run->cli->program);
+                  run->cli->program, run->folder, run->cli->program, run->folder,
+                  run->cli->program);
     (void)fflush(out);
 }
 

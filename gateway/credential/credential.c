@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "crypto/digest.h"
 #include "text/private_file.h"
 #include "text/yaml_tree.h"
@@ -206,81 +206,20 @@ static void check_word(const struct word *word, bool in_list, struct sg_diags *d
     }
 }
 
-/* Take count digits off the front of *rest. */
-static bool take_digits(struct sg_str *rest, size_t count, uint64_t max, int *ret)
-{
-    uint64_t value;
-    if (rest->n < count || !sg_str_to_u64(sg_str_slice(*rest, 0, count), max, &value)) {
-        return false;
-    }
-    *ret = (int)value;
-    *rest = sg_str_slice(*rest, count, rest->n);
-    return true;
-}
-
-static bool take_one_of(struct sg_str *rest, const char *set, char *ret)
-{
-    if (rest->n == 0 || rest->p[0] == '\0' || strchr(set, rest->p[0]) == NULL) {
-        return false;
-    }
-    *ret = rest->p[0];
-    *rest = sg_str_slice(*rest, 1, rest->n);
-    return true;
-}
-
-/* Read a date-time of RFC 3339; fractions of a second are cut off. */
-static bool parse_time(struct sg_str text, int64_t *ret_us)
-{
-    struct tm parts = {.tm_year = 0}, again;
-    int hours = 0, minutes = 0;
-    char c;
-    if (!take_digits(&text, 4, 9999, &parts.tm_year) || !take_one_of(&text, "-", &c) ||
-        !take_digits(&text, 2, 12, &parts.tm_mon) || !take_one_of(&text, "-", &c) ||
-        !take_digits(&text, 2, 31, &parts.tm_mday) || !take_one_of(&text, "Tt ", &c) ||
-        !take_digits(&text, 2, 23, &parts.tm_hour) || !take_one_of(&text, ":", &c) ||
-        !take_digits(&text, 2, 59, &parts.tm_min) || !take_one_of(&text, ":", &c) ||
-        !take_digits(&text, 2, 59, &parts.tm_sec)) {
-        return false;
-    }
-    if (take_one_of(&text, ".", &c)) {
-        if (!take_one_of(&text, "0123456789", &c)) {
-            return false;
-        }
-        while (take_one_of(&text, "0123456789", &c)) {
-        }
-    }
-    if (!take_one_of(&text, "Zz+-", &c)) {
-        return false;
-    }
-    bool offset = c == '+' || c == '-';
-    int sign = c == '-' ? -1 : 1;
-    if (offset && (!take_digits(&text, 2, 23, &hours) || !take_one_of(&text, ":", &c) ||
-                   !take_digits(&text, 2, 59, &minutes))) {
-        return false;
-    }
-    parts.tm_year -= 1900;
-    parts.tm_mon -= 1;
-    const struct tm wanted = parts;
-    time_t seconds = timegm(&parts);
-    /* A day that its month does not have comes back as another one. */
-    if (text.n > 0 || wanted.tm_year < 70 || gmtime_r(&seconds, &again) == NULL ||
-        again.tm_mon != wanted.tm_mon || again.tm_mday != wanted.tm_mday) {
-        return false;
-    }
-    *ret_us = ((int64_t)seconds - sign * (hours * 3600 + minutes * 60)) * 1000000;
-    return true;
-}
-
+/* Fractions of a second are cut off. */
 static void check_expiry(const struct word *word, int64_t now_us, struct sg_diags *diags,
                          int64_t *ret_us)
 {
     if (word->text.n == 0) {
         return;
     }
-    if (!parse_time(word->text, ret_us)) {
+    if (!sg_clock_parse_rfc3339(word->text, ret_us)) {
         sg_diags_error(diags, &word->place, "expected a time such as 2026-01-31T12:00:00Z",
                        "%s is no time", word->name);
-    } else if (*ret_us <= now_us) {
+        return;
+    }
+    *ret_us -= *ret_us % 1000000;
+    if (*ret_us <= now_us) {
         sg_diags_error(diags, &word->place, "put fresh keys in their place",
                        "the keys have expired");
     }

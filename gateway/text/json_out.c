@@ -40,6 +40,13 @@ static void add_escape(struct sg_buf *out, unsigned char c)
     }
 }
 
+/* Whether s begins with a control character of U+0080 to U+009F: a terminal may act on those too.
+ */
+static bool is_c1(struct sg_str s)
+{
+    return s.n >= 2 && (unsigned char)s.p[0] == 0xc2 && (unsigned char)s.p[1] < 0xa0;
+}
+
 /* Whether a byte stands in a string as it is, and for itself. */
 static bool is_plain(unsigned char c)
 {
@@ -69,18 +76,21 @@ void sg_json_add_string(struct sg_buf *out, struct sg_str value)
         }
         if (c >= 0x80) {
             length = sequence_length(sg_str_slice(value, i, value.n));
-            if (length > 0) {
+            if (length > 0 && !is_c1(sg_str_slice(value, i, value.n))) {
                 i += length;
                 continue;
             }
         }
         sg_buf_add_str(out, sg_str_slice(value, plain, i));
-        if (c >= 0x80) {
+        if (length > 1) {
+            add_escape(out, (unsigned char)value.p[i + 1]);
+        } else if (c >= 0x80) {
             sg_buf_add_text(out, "\xef\xbf\xbd"); /* U+FFFD for a byte that is no UTF-8 */
         } else {
             add_escape(out, c);
         }
-        plain = ++i;
+        i += length > 1 ? length : 1;
+        plain = i;
     }
     sg_buf_add_str(out, sg_str_slice(value, plain, value.n));
     sg_buf_add_char(out, '"');

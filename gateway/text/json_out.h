@@ -1,7 +1,8 @@
 /*
  * Writing JSON by hand into a buffer: names and punctuation in order, values escaped. Cheap enough
- * for the request path. Invalid UTF-8 is written as U+FFFD, one for each bad byte; control bytes
- * and DEL are escaped, so a line of ours never breaks. [any]
+ * for the request path. Invalid UTF-8 is written as U+FFFD, one for each bad byte; control
+ * characters (DEL and C1 too) are escaped, so a line of ours never breaks and no terminal acts on
+ * it. [any]
  */
 #ifndef SG_TEXT_JSON_OUT_H
 #define SG_TEXT_JSON_OUT_H

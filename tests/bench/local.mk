@@ -2,4 +2,4 @@
 EXTRA_PROGRAMS = tests/bench/audit_log
 tests_bench_audit_log_SOURCES = tests/bench/audit_log.c
 tests_bench_audit_log_LDADD = $(CORE_LDADD)
-EXTRA_DIST += tests/bench/front
+EXTRA_DIST += tests/bench/front tests/bench/reading

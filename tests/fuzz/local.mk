@@ -4,6 +4,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_answer \
 	tests/fuzz/fuzz_audit \
 	tests/fuzz/fuzz_catalog \
+	tests/fuzz/fuzz_entry \
 	tests/fuzz/fuzz_front \
 	tests/fuzz/fuzz_jwt \
 	tests/fuzz/fuzz_note \

@@ -31,3 +31,9 @@ EXTRA_DIST += \
 	tests/system/test_tokens.py \
 	tests/system/test_unix_listener.py \
 	tests/system/test_upstream_tls.py
+EXTRA_DIST += \
+	tests/system/test_audit_reading.py \
+	tests/system/traces/api.json \
+	tests/system/traces/archive.json \
+	tests/system/traces/lines.jsonl \
+	tests/system/written_log.py

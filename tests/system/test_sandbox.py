@@ -180,6 +180,20 @@ def test_what_was_recorded_is_verified_by_the_printed_line(served):
     assert done.stdout.startswith("ok: ")
 
 
+def test_what_was_recorded_is_shown_by_the_printed_line(served):
+    for line in served.text.split("\n"):
+        if line.strip().startswith("curl "):
+            run_printed(line.strip())
+    line = re.search(r"^ +(/\S+ audit show /\S+ --last 4)$", served.text, re.M).group(1)
+
+    def shown():
+        done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True,
+                              timeout=LIMIT_SECONDS, check=True, cwd="/")
+        words = [row.split() for row in done.stdout.split("\n")[1:-1]]
+        return {row[4] for row in words if len(row) == 7} >= {"200", "400", "403"} and words
+    assert 3 <= len(until(shown, lambda: f"three requests in what {line} prints")) <= 4
+
+
 def test_nothing_is_left_behind(served):
     directory = re.search(r"audit (/\S+)", served.text).group(1)
     assert os.path.isdir(directory)

@@ -30,3 +30,16 @@ tests_unit_audit_test_sink_cursor_SOURCES = tests/unit/audit/test_sink_cursor.c
 tests_unit_audit_test_sink_frame_SOURCES = tests/unit/audit/test_sink_frame.c
 tests_unit_audit_test_sink_retry_SOURCES = tests/unit/audit/test_sink_retry.c
 tests_unit_audit_test_sink_window_SOURCES = tests/unit/audit/test_sink_window.c
+check_PROGRAMS += \
+	tests/unit/audit/test_entries \
+	tests/unit/audit/test_entry \
+	tests/unit/audit/test_filter \
+	tests/unit/audit/test_reconcile \
+	tests/unit/audit/test_tally \
+	tests/unit/audit/test_trail
+tests_unit_audit_test_entries_SOURCES = tests/unit/audit/test_entries.c
+tests_unit_audit_test_entry_SOURCES = tests/unit/audit/test_entry.c
+tests_unit_audit_test_filter_SOURCES = tests/unit/audit/test_filter.c
+tests_unit_audit_test_reconcile_SOURCES = tests/unit/audit/test_reconcile.c
+tests_unit_audit_test_tally_SOURCES = tests/unit/audit/test_tally.c
+tests_unit_audit_test_trail_SOURCES = tests/unit/audit/test_trail.c
