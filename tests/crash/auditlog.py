@@ -66,7 +66,8 @@ class Segment:
         match = NAME.fullmatch(path.name)
         self.name = path.name
         self.epoch, self.first_seq = int(match.group(1)), int(match.group(2))
-        self.data = path.read_bytes()
+        # What took its place is not it.
+        self.data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
         self.lines = []      # that follow one another within this file
         self.good_bytes = 0  # up to their end
         self.ends = [0]      # byte offsets behind 0, 1, 2 ... lines

@@ -7,6 +7,7 @@ import random
 import subprocess
 import threading
 
+import cloud as clouds
 from auditlog import Log
 from caller import Closed, Cut
 from gateway import DASHBOARD, OUTPUTS, PLAYOUT, source
@@ -29,6 +30,7 @@ class Load:
     def __init__(self, gateway, cloud, seed, callers=4):
         self.gateway = gateway
         self.cloud = cloud
+        cloud.otherwise = clouds.done
         self.seed = seed
         self.caller_count = callers
         self.conversations = []  # lists of calls, in order

@@ -4,5 +4,6 @@ EXTRA_DIST += \
 	tests/crash/load.py \
 	tests/crash/powercut.py \
 	tests/crash/preload.py \
+	tests/crash/rounds.py \
 	tests/crash/test_kill.py \
 	tests/crash/test_power_cut.py

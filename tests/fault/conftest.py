@@ -1,8 +1,6 @@
 """The objects and fixtures of the system tests, for gateways whose disk misbehaves."""
 import importlib.util
-import os
 import pathlib
-import random
 import sys
 
 import pytest
@@ -22,33 +20,15 @@ def _load():
 
 _fixtures = _load()
 program, work = _fixtures.program, _fixtures.work
+no_leaks, no_leak = _fixtures.no_leaks, _fixtures.no_leak
 new_cloud, cloud = _fixtures.new_cloud, _fixtures.cloud
 new_gateway, gateway = _fixtures.new_gateway, _fixtures.gateway
 
+from rounds import add_options, rounds, seed  # noqa: E402,F401  pylint: disable=wrong-import-position
 from outage import Outage  # noqa: E402  pylint: disable=wrong-import-position
 from small_disk import SmallDisk  # noqa: E402  pylint: disable=wrong-import-position
 
-
-def pytest_addoption(parser):
-    parser.addoption("--rounds", type=int, default=None, help="how many faults chance picks")
-    parser.addoption("--seed", type=int, default=None, help="what chance begins with")
-
-
-@pytest.fixture
-def rounds(request):
-    """How many rounds a test with this many by default is to have."""
-    asked = request.config.getoption("--rounds") or int(os.environ.get("SG_FAULT_ROUNDS", "0"))
-    return lambda default: asked or default
-
-
-@pytest.fixture
-def seed(request):
-    """Printed when a test fails, as all output is."""
-    given = request.config.getoption("--seed")
-    if given is None:
-        given = int(os.environ.get("SG_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"the same again: --seed {given}")
-    return given
+pytest_addoption = add_options
 
 
 @pytest.fixture

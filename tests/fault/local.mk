@@ -7,4 +7,14 @@ tests/fault/disk.so: tests/fault/disk.c
 check_DATA += tests/fault/disk.so
 CLEANFILES += tests/fault/disk.so
 EXTRA_DIST += \
-	tests/fault/disk.c
+	tests/fault/conftest.py \
+	tests/fault/disk.c \
+	tests/fault/outage.py \
+	tests/fault/small_disk.py \
+	tests/fault/test_chaos.py \
+	tests/fault/test_errors.py \
+	tests/fault/test_foreign_hands.py \
+	tests/fault/test_full.py \
+	tests/fault/test_hang.py \
+	tests/fault/test_rotation.py \
+	tests/fault/test_start.py

@@ -22,6 +22,7 @@ class Outage:
     def __init__(self, gateway, cloud):
         self.gateway = gateway
         self.cloud = cloud
+        cloud.otherwise = clouds.done
         self.disk = Disk(gateway)
         self.answers = {}  # output_name: answer
         self._lock = threading.Lock()
@@ -61,7 +62,7 @@ class Outage:
 
     def hold(self):
         """A call that waits at the cloud; let_go ends it."""
-        held = clouds.Held()
+        held = clouds.Held(clouds.done)
         self.cloud.script(held)
         name = self.name()
         caller = self.gateway.caller()

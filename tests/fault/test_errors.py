@@ -1,6 +1,8 @@
 """Operations on the disk that fail, once or until somebody repairs it: nothing is sent without a
 durable intent, and the gateway comes back by itself in a new segment."""
+import os
 import resource
+import time
 
 import pytest
 
@@ -47,6 +49,7 @@ UNTIL_HEALED = {
     "the new file's bytes": ["fdatasync 1+ EIO"],
     "the new file's name": ["fdatasync 1 EIO", "syncdir * EIO"],
     "the old file cannot be read back": ["fdatasync 1 EIO", "read:.jsonl * EIO"],
+    "the old file cannot be opened": ["fdatasync 1 EIO", "open:.jsonl * EMFILE"],
 }
 
 
@@ -223,3 +226,27 @@ def test_no_memory(outage):
 def is_sanitized(gateway):
     with open(f"/proc/{gateway.process.pid}/maps", encoding="ascii") as maps:
         return "libasan" in maps.read()
+
+
+@pytest.mark.parametrize("refusals", [0, 30])
+def test_an_outage_is_waited_out_without_spinning(outage, refusals):
+    """With refusals that are summed up, too. Time has to pass for this."""
+    assert outage.ask().status == 200
+    outage.disk.rule("fdatasync * EIO")
+    outage.ask()
+    outage.assert_down(*DOWN)
+    for _ in range(refusals):
+        outage.ask()
+    time.sleep(1.2)  # until sums are due
+    before = processor_seconds(outage.gateway)
+    time.sleep(1)
+    assert processor_seconds(outage.gateway) - before < 0.4
+    outage.disk.heal()
+    outage.assert_up(within=5)
+    outage.judge()
+
+
+def processor_seconds(gateway):
+    with open(f"/proc/{gateway.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
