@@ -1,11 +1,12 @@
 """Somebody else's hands on the audit directory: seen with the next record at the latest, and what was
 acknowledged is in the log in the end, written again where it must be."""
 import os
+import subprocess
 
 import pytest
 
 from outage import DOWN, declared
-from wait import until
+from wait import LIMIT_SECONDS, until
 
 
 def unlink(path):
@@ -119,6 +120,11 @@ def test_what_is_not_in_memory_any_more_is_declared_lost(outage):
     assert outage.gateway.stop() == 0
     said = outage.gateway.find_records(event="segment")[-1]
     assert said["lost_to"] - said["lost_from"] + 1 == lost, said
+    verified = subprocess.run(
+        [outage.gateway.program, "audit", "verify", str(outage.gateway.audit)],
+        capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    assert verified.returncode == 1 and "are lost" in verified.stdout, verified
+    outage.gateway.address = None  # and so it stays
 
 
 def test_a_directory_that_is_moved_away_and_put_back(outage):
