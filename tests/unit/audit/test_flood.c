@@ -89,7 +89,7 @@ static void test_reasons_and_times(void **state)
         assert_true(admits(flood, "10.0.0.1", 0));
     }
     for (int i = 0; i < 12; i++) { /* more reasons than are told apart */
-        char reason[16], time[32];
+        char reason[32], time[48];
         (void)snprintf(reason, sizeof reason, "reason-%d", i);
         (void)snprintf(time, sizeof time, "2019-11-15T03:36:%02d.000000Z", i + 10);
         const struct sg_flood_refusal refusal = refusal_of("10.0.0.1", reason, time);
