@@ -273,6 +273,7 @@ static void decide_attested(struct sg_suspect *s, bool edited)
 void sg_suspect_take(struct sg_suspect *s, const struct sg_look *look)
 {
     s->taken++;
+    s->good_behind = s->good_behind || look->is_line;
     if (s->taken == 1) {
         s->next = *look;
     }

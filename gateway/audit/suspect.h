@@ -77,6 +77,7 @@ struct sg_suspect {
     uint64_t taken;      /* lines behind first */
     uint64_t followed;   /* of them, in a row behind the one that was found */
     uint64_t distance;   /* of the found one from first */
+    bool good_behind;    /* some line behind first is a good one by itself */
     struct sg_look next; /* the line behind first, when taken > 0 */
     /* the verdict */
     const char *kind;

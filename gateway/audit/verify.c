@@ -298,6 +298,7 @@ static void ended_badly(struct sg_walk *w, size_t segment, const struct sg_line 
     if (line != NULL && is_line_without_lf(w, line->text)) {
         sg_walk_bad(w, "edited", head->name.text, at, offset, proven,
                     "the end of record %llu was changed", number(w->standing.chain.seq + 1));
+        w->report->torn_tail_open = is_open;
         return;
     }
     if (has_limit(w, segment, &limit) && limit > w->standing.chain.seq) {
@@ -333,6 +334,14 @@ static void ended_badly(struct sg_walk *w, size_t segment, const struct sg_line 
     }
 }
 
+/* A line that is broken where the log ends, with nothing good behind it: maybe by a crash. */
+static bool may_be_torn(const struct sg_walk *w, size_t segment)
+{
+    const struct sg_suspect *s = &w->suspect;
+    return s->fit == SG_FIT_BROKEN && strcmp(s->kind, "edited") == 0 && !s->good_behind &&
+           is_open_end(w, segment);
+}
+
 /* The suspect has seen all lines of the segment. */
 static void end_suspect(struct sg_walk *w, size_t segment)
 {
@@ -340,8 +349,16 @@ static void end_suspect(struct sg_walk *w, size_t segment)
     const bool named = declaration != NULL && declaration->last_good_seq == w->suspect.first.seq &&
                        strlen(declaration->last_good_hash) == SG_DIGEST_HEX_BYTES;
     sg_suspect_end_segment(&w->suspect, named ? declaration->last_good_hash : NULL);
-    if (w->suspect.mode == SG_SUSPECT_DECIDED) {
-        conclude(w);
+    if (w->suspect.mode != SG_SUSPECT_DECIDED) {
+        return;
+    }
+    conclude(w);
+    if (may_be_torn(w, segment)) {
+        struct sg_audit_report *report = w->report;
+        size_t length = strlen(report->text);
+        (void)snprintf(report->text + length, sizeof report->text - length,
+                       "; if it was a crash, the next start of the gateway declares it");
+        report->torn_tail_open = true;
     }
 }
 
