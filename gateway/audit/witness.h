@@ -12,6 +12,7 @@
 
 #include "audit/anchor.h"
 #include "audit/note_file.h"
+#include "audit/note_walk.h"
 #include "audit/segment.h"
 #include "base/error.h"
 
@@ -41,7 +42,7 @@ struct sg_witness {
     bool judges; /* keys are given */
     struct sg_note_keys keys;
     struct sg_note_chain chain;
-    char name[SG_SEGMENT_NAME_BYTES]; /* of the notes of the segment at hand */
+    char name[SG_NOTE_FILE_BYTES]; /* of the notes of the segment at hand */
     struct sg_note_file notes;
     size_t head;   /* the next note whose line is to come */
     size_t record; /* the next note that a checkpoint record is to name */
