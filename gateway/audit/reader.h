@@ -52,6 +52,7 @@ struct sg_audit_report {
     struct sg_audit_proof proven;  /* by the anchor */
     bool anchored;                 /* one was given */
     uint64_t anchor_unread;        /* lines of it that say nothing */
+    uint64_t anchor_lost;          /* lines of it that a crash took before the disk had them */
     /* the first thing that is wrong, when not good */
     char file[256];
     bool in_anchor;  /* file is the anchor, else one of the directory */

@@ -630,6 +630,7 @@ static void fill_report(struct sg_walk *w)
     report->key_changes_unproven = witness->keys.unproven;
     report->anchored = w->options->anchor != NULL;
     report->anchor_unread = witness->anchor.unread;
+    report->anchor_lost = witness->anchor_lost;
     if (witness->anchored.any) {
         fill_proof(w, &witness->anchored, w->proven_time, &report->proven);
     }

@@ -332,6 +332,13 @@ bool sg_witness_close(struct sg_witness *w, bool may_replay, struct sg_witness_f
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+/*
+ * A line reaches a receiver a moment before the disk has it, so a crash may take it from the log
+ * alone; the next epoch's first line says where the old one ended. Where the receiver has a line of
+ * a later epoch too, which follows from that word, it was the gateway's own and not that of
+ * somebody who cut the log afterwards. A note is of a line that the disk had: it has no such
+ * excuse.
+ */
 static bool end_anchor(struct sg_witness *w, uint64_t first_epoch, uint64_t first_seq,
                        struct sg_witness_fault *ret)
 {
@@ -343,11 +350,20 @@ static bool end_anchor(struct sg_witness *w, uint64_t first_epoch, uint64_t firs
         (void)snprintf(ret->text, sizeof ret->text, "%s", anchor->fault.text);
         return false;
     }
+    uint64_t kept_epoch = 0; /* the newest of which the anchor has a line of the log */
+    for (size_t i = 0; i < anchor->count; i++) {
+        const struct sg_anchor_entry *entry = &anchor->entries[i];
+        kept_epoch = entry->found && !entry->is_note ? entry->epoch : kept_epoch;
+    }
     for (size_t i = 0; i < anchor->count; i++) {
         const struct sg_anchor_entry *entry = &anchor->entries[i];
         bool before = is_before(entry->epoch, entry->seq, first_epoch, first_seq);
         bool passing = entry->passing && entry->epoch < w->tail_epoch;
         if (entry->found || (before && i + 1 < anchor->count) || passing) {
+            continue;
+        }
+        if (!entry->is_note && !before && entry->epoch < kept_epoch) {
+            w->anchor_lost++;
             continue;
         }
         set_fault(ret, before ? "removed" : "cut", "", 0, 0);

@@ -55,6 +55,7 @@ struct sg_witness {
     char tail_hash[SG_DIGEST_HEX_BYTES];
     const char *anchor_path; /* NULL: no anchor */
     struct sg_anchor anchor;
+    uint64_t anchor_lost; /* lines of it that a crash took from the log, by the log's own word */
     uint64_t checkpoints;
     bool any_note;
     unsigned char key_id[SG_NOTE_KEY_ID_BYTES]; /* of the last note */

@@ -79,6 +79,7 @@ static void print_json(struct sg_cli *cli, const struct sg_audit_report *report)
     add_proof(&json, "proven", &report->proven);
     if (report->anchored) {
         sg_json_u64(&json, "anchor_lines_unread", report->anchor_unread);
+        sg_json_u64(&json, "anchor_lines_lost", report->anchor_lost);
     }
     if (!report->good) {
         add_fault(&json, report);
@@ -200,6 +201,11 @@ static void print_good(struct sg_cli *cli, const struct sg_audit_report *report)
     if (report->anchor_unread > 0) {
         print_count(cli->out, report->anchor_unread, "line");
         (void)fputs(" of the anchor could not be read as notes or records\n", cli->out);
+    }
+    if (report->anchor_lost > 0) {
+        print_count(cli->out, report->anchor_lost, "record");
+        (void)fputs(" of the anchor never reached the disk, says the segment that followed\n",
+                    cli->out);
     }
     print_checkpoints(cli, report);
 }

@@ -868,6 +868,33 @@ static void test_an_anchor_with_syslog_headers(void **state)
     sg_buf_done(&text);
 }
 
+/* A receiver may have what the disk had not yet; whether it also has what came then decides. */
+static void test_an_anchor_with_lines_that_a_crash_took(void **state)
+{
+    struct log *log = *state;
+    log_segment(log, NULL, SG_STR(""), "");
+    log_records(log, 5, "one");
+    struct sg_chain before = log->chain;
+    struct sg_buf *bytes = &log->files[log->segment].bytes;
+    const size_t good = bytes->n;
+    log_records(log, 2, "lost");
+    const size_t lost = log->lines.n;
+    log->chain = before;
+    bytes->n = good;
+    log_segment(log, "torn", SG_STR(""), "");
+    log_records(log, 2, "two");
+    log_write(log);
+    log_write_anchor(log, sg_buf_str(&log->lines));
+    struct sg_audit_report report = log_verify(log, false, true);
+    assert_true(report.good);
+    assert_int_equal(report.anchor_lost, 2);
+    assert_true(report.proven.any);
+    log_write_anchor(log, sg_str_slice(sg_buf_str(&log->lines), 0, lost));
+    report = log_verify(log, false, true);
+    assert_false(report.good);
+    assert_string_equal(report.kind, "cut");
+}
+
 static void test_an_anchor_that_another_key_signed(void **state)
 {
     struct log *log = *state, *forger = log_new();
@@ -962,6 +989,7 @@ int main(void)
         TEST(test_a_record_in_the_next_segment),
         TEST(test_a_key_but_no_checkpoint),
         TEST(test_an_anchor_with_syslog_headers),
+        TEST(test_an_anchor_with_lines_that_a_crash_took),
         TEST(test_an_anchor_that_another_key_signed),
         TEST(test_an_anchor_from_before_the_beginning),
         TEST(test_a_directory_that_is_written),
