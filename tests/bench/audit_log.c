@@ -81,7 +81,7 @@ static void add(struct maker *maker, const char *event, const char *members)
 static void add_call(struct maker *maker, bool outcome)
 {
     char members[1400];
-    unsigned long long id = maker->chain.seq / 2;
+    unsigned long long id = (maker->chain.seq - 1) / 2; /* an outcome behind its intent */
     (void)snprintf(
         members, sizeof members,
         ",\"request_id\":\"01933b5e-8c4f-7000-8000-%012llx\",\"caller\":\"playout-scheduler\","

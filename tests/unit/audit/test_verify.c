@@ -599,7 +599,9 @@ static void test_a_segment_of_a_fork_or_of_another_log(void **state)
     (void)snprintf(log->files[file].name, sizeof log->files[file].name, "audit-000001-%020d.jsonl",
                    9);
     fork->chain.stream[0] = 'f';
-    fork->count = 0;
+    while (fork->count > 0) {
+        sg_buf_done(&fork->files[--fork->count].bytes);
+    }
     fork->chain.seq = 8;
     fork->chain.epoch = 1;
     log_segment(fork, NULL, SG_STR(""), "");
