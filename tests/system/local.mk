@@ -32,6 +32,7 @@ EXTRA_DIST += \
 	tests/system/test_unix_listener.py \
 	tests/system/test_upstream_tls.py
 EXTRA_DIST += \
+	tests/system/test_audit_log.py \
 	tests/system/test_audit_reading.py \
 	tests/system/traces/api.json \
 	tests/system/traces/archive.json \
