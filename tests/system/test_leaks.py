@@ -7,7 +7,7 @@ import pytest
 import cloud as clouds
 from caller import Caller, render
 from gateway import DELETE, OPERATIONS, OUTPUTS, STRANGER, Gateway
-from leaks import BODY_PIECE, Leaks, leaks
+from leaks import BODY_PIECE, FEW, LARGE, Leaks, leaks
 from test_tokens import CALLERS, ISSUER, Issuer
 
 TOKEN = "thesecuritytoken" * 4
@@ -59,6 +59,24 @@ def test_a_long_body_is_known_by_its_ends_and_its_middle(fresh):
             fresh.check()
     fresh.keep("there", body[100:100 + BODY_PIECE // 2])
     fresh.check()
+
+
+def test_many_secrets_are_found_in_much(fresh):
+    for number in range(2 * FEW):
+        fresh.use(f"number {number}", f"secret-{number:03}-of-many")
+    data = bytes(LARGE) + b"secret-secret-007-of-manysecret-123-of-none" + bytes(LARGE)
+    fresh.keep("there", data)
+    fresh.keep("here", bytes(LARGE) + b"secret-399-of-many")
+    fresh.keep("nowhere", bytes(LARGE) + b"secret-399-of-man")
+    assert fresh.find() == ["number 7 is in there", "number 399 is in here"]
+
+
+def test_what_becomes_known_later_is_found(fresh):
+    fresh.keep("there", "secret-of-today")
+    fresh.check()
+    fresh.use("it", "secret-of-today")
+    with pytest.raises(AssertionError, match="it is in there"):
+        fresh.check()
 
 
 def test_the_parts_of_a_token_are_secrets_and_its_head_is_none(fresh):
