@@ -659,7 +659,11 @@ class Anchor:
 @pytest.fixture
 def anchored(new_gateway, cloud, work):
     gateway = with_sinks(new_gateway, cloud, anchor=str(work / "anchor"))
-    return gateway, Anchor(gateway, work)
+    yield gateway, Anchor(gateway, work)
+    if gateway.process.poll() is None:
+        assert gateway.stop() == 0
+    for path in gateway.audit.glob("audit-*.note"):
+        path.unlink()  # they are no notes of this log, and verify would say so
 
 
 def test_notes_are_copied_to_the_anchor(anchored):
