@@ -10,7 +10,9 @@ EXTRA_DIST += \
 	tests/system/refusal.py \
 	tests/system/signature.py \
 	tests/system/wait.py \
+	tests/system/test_audit_docs.py \
 	tests/system/test_audit_schema.py \
+	tests/system/test_audit_verify.py \
 	tests/system/test_back_pressure.py \
 	tests/system/test_bad_input.py \
 	tests/system/test_clients.py \
