@@ -5,9 +5,10 @@
  * lines. A chain that was made by the writer's own code verifies; with one byte of it changed, in
  * whatever place, it does not, nor with a line put in for another that is good by itself.
  *
- * Input: "r" for raw segments, parted by form feeds; or "c" for a chain, then two bytes for the
- * place and one for the change (0: a line is put in), then the text of a record a line, a form feed
- * before a line that begins a new segment.
+ * Input: "r" for raw segments, parted by form feeds; a piece that begins as a note does is the
+ * notes of the segment before, and an anchor. Or "c" for a chain, then two bytes for the place and
+ * one for the change (0: a line is put in), then the text of a record a line, a form feed before a
+ * line that begins a new segment.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ static const char stream[] = "0123456789abcdef0123456789abcdef";
 struct segment {
     struct sg_segment_name name;
     struct sg_buf bytes;
+    struct sg_str notes; /* none: no file */
 };
 
 /* A directory of this program's own under $TMPDIR, gone with its end. */
@@ -44,27 +46,47 @@ static void make_directory(void)
     CHECK(atexit(remove_directory) == 0);
 }
 
-static void path_of(const struct segment *segment, char ret[256])
+static void path_of(const struct segment *segment, bool notes, char ret[256])
 {
-    (void)snprintf(ret, 256, "%s/%s", directory, segment->name.text);
+    (void)snprintf(ret, 256, "%s/%.*s%s", directory,
+                   (int)(strlen(segment->name.text) - strlen(".jsonl")), segment->name.text,
+                   notes ? ".note" : ".jsonl");
+}
+
+static void write_file(const char *path, struct sg_str bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    CHECK(bytes.n == 0 || write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n);
+    (void)close(fd);
 }
 
 static void verify(const struct segment *segments, size_t count, struct sg_audit_report *ret)
 {
-    struct sg_error error;
-    char path[256];
+    static const struct sg_note_keys keys = {.count = 1, .public_keys = {{1}}};
+    struct sg_error error = {.text = ""};
+    char path[256], anchor[256] = "";
     for (size_t i = 0; i < count; i++) {
-        path_of(&segments[i], path);
-        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        const struct sg_buf *bytes = &segments[i].bytes;
-        CHECK(fd >= 0);
-        CHECK(bytes->n == 0 || write(fd, bytes->p, bytes->n) == (ssize_t)bytes->n);
-        (void)close(fd);
+        path_of(&segments[i], false, path);
+        write_file(path, sg_buf_str(&segments[i].bytes));
+        if (segments[i].notes.n > 0) {
+            path_of(&segments[i], true, path);
+            write_file(path, segments[i].notes);
+            (void)snprintf(anchor, sizeof anchor, "%s", path);
+        }
+    }
+    if (anchor[0] != '\0') {
+        const struct sg_audit_options options = {.keys = &keys, .anchor = anchor};
+        enum sg_status status = sg_audit_verify_with(directory, &options, ret, &error);
+        /* Nobody has that key. */
+        CHECK(status == SG_OK ? !ret->good && ret->text[0] != '\0' : error.text[0] != '\0');
     }
     CHECK(sg_audit_verify(directory, ret, &error) == SG_OK);
     for (size_t i = 0; i < count; i++) {
-        path_of(&segments[i], path);
+        path_of(&segments[i], false, path);
         (void)unlink(path); /* two of them may have the same name */
+        path_of(&segments[i], true, path);
+        (void)unlink(path);
     }
     CHECK(ret->good || (ret->kind[0] != '\0' && ret->text[0] != '\0'));
     CHECK(ret->good || ret->proven_before <= ret->records);
@@ -95,9 +117,15 @@ static void run_raw(struct sg_str input)
     struct sg_audit_report report;
     size_t count = 0, lines = 0;
     while (count < SEGMENTS_MAX && (input.n > 0 || count == 0)) {
+        struct sg_str piece = fuzz_take_until(&input, '\f');
+        if (count > 0 && sg_str_starts_with(piece, SG_STR(SG_NOTE_ORIGIN))) {
+            segments[count - 1].notes = piece;
+            continue;
+        }
         struct segment *segment = &segments[count];
+        segment->notes.n = 0;
         sg_buf_init(&segment->bytes, SEGMENT_BYTES);
-        sg_buf_add_str(&segment->bytes, fuzz_take_until(&input, '\f'));
+        sg_buf_add_str(&segment->bytes, piece);
         name_after_first_line(segment, count++);
         for (size_t i = 0; i < segment->bytes.n; i++) {
             lines += segment->bytes.p[i] == '\n';
@@ -146,6 +174,7 @@ static size_t write_chain(struct sg_str input, size_t forged, struct segment seg
         bool begins = count == 0 || (line.n > 0 && line.p[0] == '\f' && count < SEGMENTS_MAX);
         if (begins) {
             chain.epoch += count > 0 && line.n % 2 == 1; /* a new epoch, or the same */
+            segments[count].notes.n = 0;
             sg_buf_init(&segments[count].bytes, SEGMENT_BYTES);
             sg_segment_name_make(chain.epoch, chain.seq + 1, &segments[count].name);
             count++;

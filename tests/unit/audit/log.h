@@ -141,6 +141,7 @@ static inline size_t log_add_file(struct log *log, const char *name)
     assert_true(log->count < LOG_FILES_MAX);
     struct log_file *file = &log->files[log->count];
     (void)snprintf(file->name, sizeof file->name, "%s", name);
+    sg_buf_done(&file->bytes);
     sg_buf_init(&file->bytes, LOG_FILE_BYTES_MAX);
     return log->count++;
 }
