@@ -61,7 +61,7 @@ enum sg_status sg_lines_next(struct sg_lines *lines, struct sg_line *ret)
     size_t searched = 0; /* of what is not taken yet: no LF is in it */
     struct sg_line line = {.number = lines->number + 1, .offset = lines->offset};
     for (;;) {
-        const char *start = lines->block + lines->from;
+        const char *start = lines->block != NULL ? lines->block + lines->from : "";
         size_t left = lines->to - lines->from;
         const char *end = left > searched ? memchr(start + searched, '\n', left - searched) : NULL;
         size_t count = end != NULL ? (size_t)(end - start) : left;
