@@ -12,13 +12,21 @@ from preload import Disk
 from test_kill import LIFE, SPAN_SECONDS, judge_start
 from wait import until
 
+FAILURES = ["write", "fdatasync", "any"]
+
 
 def let_it_end(gateway, disk, load, chance):
     """Start it and let it end: at a random moment, or by itself at a random one of the calls that
-    change the disk, in the middle of it when that is a write."""
+    change the disk, in the middle of it when that is a write; with failures before that, or not."""
+    rules = []
+    if chance.random() < 0.4:
+        call, error = chance.choice(FAILURES), chance.choice(["EIO", "ENOSPC", "EMFILE"])
+        rules.append(f"{call} {chance.randint(6, 40)} {error}")
     if chance.random() < 0.5:
-        number, effect = chance.randint(1, 40), chance.choice(["kill", "half"])
-        disk.rule(f"any {number} {effect}")
+        number, effect = chance.randint(1, 60), chance.choice(["kill", "half"])
+        rules.append(f"any {number} {effect}")
+    print("rules:", ", ".join(rules))
+    disk.rule(*rules)
     gateway.address, gateway.log = None, []
     gateway.write()
     gateway.spawn()
