@@ -24,7 +24,7 @@ static enum sg_status read_one(int directory_fd, const struct sg_segment_name *n
                                struct sg_segment_report *ret, struct sg_error *reterr)
 {
     forget_cache(directory_fd, name);
-    enum sg_status status = sg_segment_read(directory_fd, name, false, chain, ret, reterr);
+    enum sg_status status = sg_segment_read(directory_fd, name, chain, ret, reterr);
     if (status == SG_NOT_FOUND && skip_missing) {
         *ret = (struct sg_segment_report){.fault = SG_SEGMENT_TORN};
         return SG_OK;

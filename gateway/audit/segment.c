@@ -9,16 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/secret.h"
+#include "audit/lines.h"
 
 /*
- * A segment is mapped nowhere and never held whole: it is read in blocks, a line at a time. The
- * first bytes that are not the next good line end what is proven; from there on the rest is only
- * hashed (the next segment declares it) and searched for lines that are good by themselves, which
- * tells damage in the middle from a tail that was torn off.
+ * A segment is mapped nowhere and never held whole: it is read a line at a time. The first bytes
+ * that are not the next good line end what is proven; from there on the rest is only searched for
+ * lines that are good by themselves, which tells damage in the middle from a tail that was torn
+ * off.
  */
 
-enum { BLOCK_BYTES = 1 << 16, LINE_BYTES_MAX = 1 << 20, EPOCH_DIGITS = 6, SEQ_DIGITS = 20 };
+enum { BLOCK_BYTES = 1 << 16, EPOCH_DIGITS = 6, SEQ_DIGITS = 20 };
 
 void sg_segment_name_make(uint64_t epoch, uint64_t first_seq, struct sg_segment_name *ret)
 {
@@ -98,53 +98,12 @@ enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret, s
 /* --- reading a segment ------------------------------------------------------------------------ */
 
 struct reading {
-    int fd;
     struct sg_digest *digest;
-    struct sg_buf line; /* bytes of the line that is not whole yet */
     struct sg_chain *chain;
-    bool known;
     struct sg_segment_report *report;
     bool bad;         /* what follows is behind the first bad line */
     bool good_behind; /* and some of it is good by itself */
 };
-
-/* Copy a number member (not a string) of a line's text. */
-static uint64_t number_member(struct sg_str text, const char *name)
-{
-    char wanted[64];
-    (void)snprintf(wanted, sizeof wanted, "\"%s\":", name);
-    const char *at = text.n > 0 ? memmem(text.p, text.n, wanted, strlen(wanted)) : NULL;
-    uint64_t value = 0;
-    if (at != NULL) {
-        struct sg_str rest = sg_str_slice(text, (size_t)(at - text.p) + strlen(wanted), text.n);
-        size_t digits = 0;
-        while (digits < rest.n && rest.p[digits] >= '0' && rest.p[digits] <= '9') {
-            digits++;
-        }
-        (void)sg_str_to_u64(sg_str_slice(rest, 0, digits), UINT64_MAX, &value);
-    }
-    return value;
-}
-
-static void copy_text(char *to, size_t size, struct sg_str from)
-{
-    size_t count = from.n < size ? from.n : size - 1;
-    if (count > 0) {
-        memcpy(to, from.p, count);
-    }
-    to[count] = '\0';
-}
-
-static void take_declaration(struct sg_segment_report *report, struct sg_str text)
-{
-    struct sg_str ended = sg_chain_member(text, "ended");
-    report->declares = ended.n > 0;
-    copy_text(report->ended, sizeof report->ended, ended);
-    copy_text(report->declared_sha256, sizeof report->declared_sha256,
-              sg_chain_member(text, "extra_sha256"));
-    report->last_good_seq = number_member(text, "last_good_seq");
-    report->extra_bytes = number_member(text, "extra_bytes");
-}
 
 /* Why a line is not the next good one; NULL when it is. */
 static const char *fault_of(struct reading *r, struct sg_str line, struct sg_chain_line *ret)
@@ -161,8 +120,8 @@ static const char *fault_of(struct reading *r, struct sg_str line, struct sg_cha
     if (segment != first) {
         return "segment";
     }
-    if (first && !r->known) {
-        return NULL;
+    if (first) {
+        return NULL; /* there is nothing here that it must follow */
     }
     if (!sg_str_equal_text(ret->stream, chain->stream)) {
         return "stream";
@@ -170,8 +129,7 @@ static const char *fault_of(struct reading *r, struct sg_str line, struct sg_cha
     if (ret->seq != chain->seq + 1) {
         return "seq";
     }
-    if (first ? ret->epoch < chain->epoch || ret->epoch > chain->epoch + 1
-              : ret->epoch != chain->epoch) {
+    if (ret->epoch != chain->epoch) {
         return "epoch";
     }
     return sg_str_equal(ret->prev, (struct sg_str){.p = chain->prev, .n = sizeof chain->prev})
@@ -196,8 +154,7 @@ static enum sg_status take_line(struct reading *r, struct sg_str line)
     }
     struct sg_chain *chain = r->chain;
     if (r->report->lines == 0) {
-        take_declaration(r->report, parts.text);
-        copy_text(chain->stream, sizeof chain->stream, parts.stream);
+        memcpy(chain->stream, parts.stream.p, parts.stream.n); /* as many digits as it has room */
     }
     chain->epoch = parts.epoch;
     chain->seq = parts.seq;
@@ -208,30 +165,6 @@ static enum sg_status take_line(struct reading *r, struct sg_str line)
         sg_str_equal(event, SG_STR("stop")) ||
         (r->report->ends_with_stop && sg_str_equal(event, SG_STR("checkpoint")));
     return sg_digest_run_hex(r->digest, line, chain->prev);
-}
-
-/* Split what was read into lines; a line above the bound counts as bad. */
-static enum sg_status take_bytes(struct reading *r, struct sg_str bytes)
-{
-    enum sg_status status = SG_OK;
-    while (bytes.n > 0 && status == SG_OK) {
-        size_t end = sg_str_find(bytes, '\n');
-        struct sg_str piece = sg_str_slice(bytes, 0, end);
-        sg_buf_add_str(&r->line, piece);
-        if (sg_buf_failed(&r->line)) {
-            sg_buf_clear(&r->line);
-            if (!r->bad) {
-                r->bad = true;
-                r->report->kind = "form";
-            }
-        }
-        if (end < bytes.n) {
-            status = take_line(r, sg_buf_str(&r->line));
-            sg_buf_clear(&r->line);
-        }
-        bytes = sg_str_slice(bytes, end + 1, bytes.n);
-    }
-    return status;
 }
 
 /*
@@ -279,71 +212,53 @@ enum sg_status sg_segment_hash(int directory_fd, const struct sg_segment_name *n
     return status;
 }
 
-/* Hash the bytes behind the good ones. */
-static enum sg_status hash_rest(struct reading *r, int directory_fd,
-                                const struct sg_segment_name *name, struct sg_error *reterr)
+/* Take all lines of an open segment. */
+static enum sg_status read_lines(struct reading *r, int fd, const struct sg_segment_name *name,
+                                 struct sg_error *reterr)
 {
-    struct sg_segment_report *report = r->report;
-    uint64_t count;
-    if (report->file_bytes == report->good_bytes) {
-        return SG_OK; /* an empty segment: nothing stands behind nothing */
+    struct sg_lines lines;
+    struct sg_line line;
+    enum sg_status status;
+    sg_lines_init(&lines, fd);
+    while ((status = sg_lines_next(&lines, &line)) == SG_OK) {
+        if (line.whole) {
+            status = take_line(r, line.text);
+        } else if (!r->bad) {
+            r->bad = true;
+            r->report->kind = "torn";
+        }
+        if (status != SG_OK) {
+            (void)sg_error_set(reterr, status, NULL, "cannot hash %s", name->text);
+            break;
+        }
     }
-    enum sg_status status = sg_digest_begin(r->digest);
-    if (status == SG_OK) {
-        status = sg_segment_hash(directory_fd, name, report->good_bytes, r->digest, &count);
+    if (status == SG_IO) {
+        (void)sg_error_set(reterr, status, NULL, "cannot read %s: %s", name->text, strerror(errno));
+    } else if (status == SG_NO_MEMORY) {
+        (void)sg_error_set(reterr, status, NULL, "out of memory");
     }
-    if (status == SG_OK) {
-        status = sg_digest_end_hex(r->digest, report->extra_sha256);
-    }
-    return status == SG_OK ? status : sg_error_set(reterr, status, NULL, "cannot read it again");
+    sg_lines_done(&lines);
+    return status == SG_NOT_FOUND ? SG_OK : status; /* the end of the file */
 }
 
-enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *name, bool known,
+enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *name,
                                struct sg_chain *chain, struct sg_segment_report *ret,
                                struct sg_error *reterr)
 {
-    char block[BLOCK_BYTES];
-    struct reading r = {.fd = -1, .chain = chain, .known = known, .report = ret};
+    int fd = -1;
+    struct reading r = {.chain = chain, .report = ret};
     *ret = (struct sg_segment_report){.fault = SG_SEGMENT_GOOD};
-    sg_buf_init(&r.line, LINE_BYTES_MAX);
-    enum sg_status status = open_to_read(directory_fd, name, &r.fd);
+    enum sg_status status = open_to_read(directory_fd, name, &fd);
     if (status == SG_NOT_FOUND) {
-        (void)sg_error_set(reterr, status, NULL, "%s is not there as a regular file", name->text);
-        goto out;
+        return sg_error_set(reterr, status, NULL, "%s is not there as a regular file", name->text);
     }
     if (status != SG_OK) {
-        (void)sg_error_set(reterr, status, NULL, "cannot open %s: %s", name->text, strerror(errno));
-        goto out;
+        return sg_error_set(reterr, status, NULL, "cannot open %s: %s", name->text,
+                            strerror(errno));
     }
     r.digest = sg_digest_new(SG_DIGEST_SHA256, reterr);
-    if (r.digest == NULL) {
-        status = reterr->status;
-        goto out;
-    }
-    for (;;) {
-        ssize_t count = read(r.fd, block, sizeof block);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            status = sg_error_set(reterr, SG_IO, NULL, "cannot read %s: %s", name->text,
-                                  strerror(errno));
-            goto out;
-        }
-        if (count == 0) {
-            break;
-        }
-        ret->file_bytes += (uint64_t)count;
-        status = take_bytes(&r, (struct sg_str){.p = block, .n = (size_t)count});
-        if (status != SG_OK) {
-            (void)sg_error_set(reterr, status, NULL, "cannot hash %s", name->text);
-            goto out;
-        }
-    }
-    if (!r.bad && r.line.n > 0) {
-        r.bad = true;
-        ret->kind = "torn";
-    } else if (!r.bad && ret->lines == 0) {
+    status = r.digest != NULL ? read_lines(&r, fd, name, reterr) : reterr->status;
+    if (!r.bad && ret->lines == 0) {
         r.bad = true; /* empty: made, and not even its first line was written */
         ret->kind = "torn";
     }
@@ -353,13 +268,8 @@ enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *n
             ret->kind = "torn";
         }
         ret->ends_with_stop = false;
-        status = hash_rest(&r, directory_fd, name, reterr);
     }
-out:
-    if (r.fd >= 0) {
-        (void)close(r.fd);
-    }
-    sg_buf_done(&r.line);
+    (void)close(fd);
     sg_digest_free(r.digest);
     return status;
 }

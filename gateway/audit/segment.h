@@ -33,31 +33,22 @@ enum sg_segment_fault {
     SG_SEGMENT_DAMAGED, /* a bad line with good ones behind it */
 };
 
-/* What reading a segment found. chain is in and out: where it stood before, where it stands now. */
+/* What reading a segment found. */
 struct sg_segment_report {
     enum sg_segment_fault fault;
     const char *kind;    /* "torn", "crc", "prev", "seq"...; a literal */
     uint64_t lines;      /* good ones */
     uint64_t good_bytes; /* up to here the segment is good */
-    uint64_t file_bytes;
-    char extra_sha256[SG_DIGEST_HEX_BYTES + 1]; /* of the bytes behind, when there are any */
     bool ends_with_stop; /* the last record is stop; only a checkpoint may stand behind it */
-    /* the declaration in its first line, as far as it was good */
-    bool declares;
-    char ended[16];
-    uint64_t last_good_seq;
-    uint64_t extra_bytes;
-    char declared_sha256[SG_DIGEST_HEX_BYTES + 1];
 };
 
 /*
- * Read a segment to its end. known: chain says what the first line must follow; else the first line
- * is taken as the beginning (of the directory, or of what is left of it). SG_NOT_FOUND: it is not
- * there, or no regular file; SG_IO: it cannot be read now; SG_NO_MEMORY.
+ * Read a segment to its end. Its first line is taken as the beginning; *chain is moved to its last
+ * good line, and stays as it is when there is none. SG_NOT_FOUND: it is not there, or no regular
+ * file; SG_IO: it cannot be read now; SG_NO_MEMORY.
  */
 SG_MUST_CHECK enum sg_status sg_segment_read(int directory_fd, const struct sg_segment_name *name,
-                                             bool known, struct sg_chain *chain,
-                                             struct sg_segment_report *ret,
+                                             struct sg_chain *chain, struct sg_segment_report *ret,
                                              struct sg_error *reterr);
 
 /*
