@@ -147,10 +147,7 @@ static enum sg_status take_line(struct reading *r, const struct sg_line *line)
 static int by_key(const void *a, const void *b)
 {
     const struct sg_anchor_entry *x = a, *y = b;
-    if (x->epoch != y->epoch) {
-        return x->epoch < y->epoch ? -1 : 1;
-    }
-    return x->seq < y->seq ? -1 : x->seq > y->seq;
+    return sg_chain_compare(x->epoch, x->seq, y->epoch, y->seq);
 }
 
 static enum sg_status read_all(struct reading *r, int fd)

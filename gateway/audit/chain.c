@@ -74,6 +74,14 @@ uint32_t sg_crc32c(struct sg_str bytes)
     return ~crc_by_table(start, bytes);
 }
 
+int sg_chain_compare(uint64_t epoch_a, uint64_t seq_a, uint64_t epoch_b, uint64_t seq_b)
+{
+    if (epoch_a != epoch_b) {
+        return epoch_a < epoch_b ? -1 : 1;
+    }
+    return seq_a < seq_b ? -1 : seq_a > seq_b;
+}
+
 enum { CRC_DIGITS = 8 };
 
 enum sg_status sg_chain_append(struct sg_chain *chain, struct sg_digest *digest, struct sg_str text,

@@ -49,6 +49,12 @@ bool sg_chain_parse(struct sg_str line, struct sg_chain_line *ret);
 /* The string value of a member within a line's text ("event"), or an empty slice. */
 struct sg_str sg_chain_member(struct sg_str text, const char *name);
 
+/*
+ * The order of places in a log, below zero, zero or above zero: by epoch first, since the next
+ * epoch may use a seq again.
+ */
+int sg_chain_compare(uint64_t epoch_a, uint64_t seq_a, uint64_t epoch_b, uint64_t seq_b);
+
 /* CRC-32C of bytes. */
 uint32_t sg_crc32c(struct sg_str bytes);
 

@@ -73,14 +73,6 @@ bool sg_checkpoint_has_news(const struct sg_checkpoint *checkpoint)
 
 /* --- the notes that are there ----------------------------------------------------------------- */
 
-static void note_name(const struct sg_segment_name *segment, char ret[SG_SEGMENT_NAME_BYTES])
-{
-    struct sg_str stem = sg_str_from(segment->text);
-    stem = sg_str_slice(stem, 0, stem.n - (sizeof ".jsonl" - 1));
-    memcpy(ret, stem.p, stem.n);
-    memcpy(ret + stem.n, ".note", sizeof ".note");
-}
-
 static enum sg_status read_notes(int fd, struct sg_buf *out)
 {
     enum { BLOCK_BYTES = 65536 };
@@ -128,8 +120,8 @@ enum sg_status sg_checkpoint_load(struct sg_checkpoint *checkpoint, int director
     }
     sg_buf_init(&text, NOTES_BYTES_MAX);
     for (size_t i = count; status == SG_OK && !found && i > 0; i--) {
-        char name[SG_SEGMENT_NAME_BYTES];
-        note_name(&names[i - 1], name);
+        char name[SG_NOTE_FILE_BYTES];
+        sg_note_file_make(names[i - 1].epoch, names[i - 1].first_seq, name);
         int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0) {
             continue;
@@ -153,8 +145,8 @@ enum sg_status sg_checkpoint_load(struct sg_checkpoint *checkpoint, int director
 /* Append to the segment's file of notes, durably, its name too. */
 static bool append(int directory_fd, const struct sg_segment_name *segment, struct sg_str note)
 {
-    char name[SG_SEGMENT_NAME_BYTES];
-    note_name(segment, name);
+    char name[SG_NOTE_FILE_BYTES];
+    sg_note_file_make(segment->epoch, segment->first_seq, name);
     int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
                     FILE_MODE);
     if (fd < 0) {

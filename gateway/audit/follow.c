@@ -70,8 +70,8 @@ static enum sg_status list(struct sg_follow *f, struct sg_error *reterr)
 static size_t first_behind(const struct sg_follow *f, uint64_t epoch, uint64_t first_seq)
 {
     size_t i = 0;
-    while (i < f->count && (f->names[i].epoch < epoch ||
-                            (f->names[i].epoch == epoch && f->names[i].first_seq <= first_seq))) {
+    while (i < f->count &&
+           sg_chain_compare(f->names[i].epoch, f->names[i].first_seq, epoch, first_seq) <= 0) {
         i++;
     }
     return i;
@@ -388,14 +388,13 @@ uint64_t sg_follow_lag_bytes(struct sg_follow *f)
     for (size_t i = 0; i < f->count; i++) {
         struct stat about;
         const struct sg_segment_name *name = &f->names[i];
-        if (name->epoch < f->at.epoch ||
-            (name->epoch == f->at.epoch && name->first_seq < f->at.first_seq) ||
-            fstatat(f->directory_fd, name->text, &about, AT_SYMLINK_NOFOLLOW) != 0) {
+        const int order =
+            sg_chain_compare(name->epoch, name->first_seq, f->at.epoch, f->at.first_seq);
+        if (order < 0 || fstatat(f->directory_fd, name->text, &about, AT_SYMLINK_NOFOLLOW) != 0) {
             continue;
         }
         uint64_t size = (uint64_t)about.st_size;
-        bool current = name->epoch == f->at.epoch && name->first_seq == f->at.first_seq;
-        bytes += !current ? size : size > f->at.offset ? size - f->at.offset : 0;
+        bytes += order > 0 ? size : size > f->at.offset ? size - f->at.offset : 0;
     }
     return bytes;
 }

@@ -10,7 +10,7 @@
 
 #include "audit/members.h"
 
-enum { FIRST_LINE_BYTES_MAX = 16 * 1024, EPOCH_DIGITS = 6, SEQ_DIGITS = 20 };
+enum { FIRST_LINE_BYTES_MAX = 16 * 1024 };
 
 bool sg_declaration_keeps_epoch(const struct sg_declaration *declaration)
 {
@@ -27,22 +27,6 @@ bool sg_declaration_is_gone(const struct sg_declaration *declaration)
 {
     return strcmp(declaration->ended, "failed") == 0 &&
            (strcmp(declaration->op, "unlinked") == 0 || strcmp(declaration->op, "replaced") == 0);
-}
-
-bool sg_heads_parse_name(const char *text, struct sg_segment_name *ret)
-{
-    struct sg_str name = sg_str_from(text);
-    const struct sg_str prefix = SG_STR("audit-"), end = SG_STR(".jsonl");
-    const size_t dash = prefix.n + EPOCH_DIGITS;
-    uint64_t epoch, seq;
-    if (name.n != dash + 1 + SEQ_DIGITS + end.n || !sg_str_starts_with(name, prefix) ||
-        !sg_str_ends_with(name, end) || name.p[dash] != '-' ||
-        !sg_str_to_u64(sg_str_slice(name, prefix.n, dash), UINT64_MAX, &epoch) ||
-        !sg_str_to_u64(sg_str_slice(name, dash + 1, name.n - end.n), UINT64_MAX, &seq)) {
-        return false;
-    }
-    sg_segment_name_make(epoch, seq, ret);
-    return true;
 }
 
 /* --- first lines ------------------------------------------------------------------------------ */
@@ -140,17 +124,16 @@ static ptrdiff_t find_name(const struct sg_heads *heads, const char *name)
 {
     struct sg_segment_name wanted;
     size_t low = 0, high = heads->count;
-    if (!sg_heads_parse_name(name, &wanted)) {
+    if (!sg_segment_name_parse(name, &wanted)) {
         return SG_HEADS_NONE;
     }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct sg_segment_name *at = &heads->items[middle].name;
-        if (at->epoch == wanted.epoch && at->first_seq == wanted.first_seq) {
+        const int order = sg_segment_name_compare(&heads->items[middle].name, &wanted);
+        if (order == 0) {
             return (ptrdiff_t)middle;
         }
-        if (at->epoch < wanted.epoch ||
-            (at->epoch == wanted.epoch && at->first_seq < wanted.first_seq)) {
+        if (order < 0) {
             low = middle + 1;
         } else {
             high = middle;

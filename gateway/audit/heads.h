@@ -77,7 +77,4 @@ SG_MUST_CHECK enum sg_status sg_heads_hash_extra(const struct sg_heads *heads, i
 bool sg_heads_find_renamed(int directory_fd, const char *stream, uint64_t epoch, uint64_t first_seq,
                            char *name, size_t name_bytes);
 
-/* The epoch and first seq of a segment's name. */
-bool sg_heads_parse_name(const char *text, struct sg_segment_name *ret);
-
 #endif

@@ -3,10 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "audit/segment.h"
 
 /*
  * A walk stands in one file at one offset and reads a block there. When the block begins with no
@@ -26,10 +27,7 @@ static const struct sg_str dash = {.p = "\xe2\x80\x94 ", .n = 4};
 
 int sg_note_head_compare(const struct sg_note_head *a, const struct sg_note_head *b)
 {
-    if (a->epoch != b->epoch) {
-        return a->epoch < b->epoch ? -1 : 1;
-    }
-    return a->seq < b->seq ? -1 : a->seq > b->seq;
+    return sg_chain_compare(a->epoch, a->seq, b->epoch, b->seq);
 }
 
 /* Take a line with its LF off the front; false: there is no whole one. */
@@ -148,29 +146,6 @@ void sg_note_walk_free(struct sg_note_walk *walk)
         free(walk->directory);
         free(walk);
     }
-}
-
-bool sg_note_file_parse(const char *file, uint64_t *ret_epoch, uint64_t *ret_first_seq)
-{
-    static const char form[] = "audit-000000-00000000000000000000.note";
-    const struct sg_str name = sg_str_from(file);
-    if (name.n != sizeof form - 1) {
-        return false;
-    }
-    for (size_t i = 0; i < name.n; i++) {
-        const bool digit = name.p[i] >= '0' && name.p[i] <= '9';
-        if (form[i] == '0' ? !digit : name.p[i] != form[i]) {
-            return false;
-        }
-    }
-    return sg_str_to_u64(sg_str_slice(name, 6, 12), UINT64_MAX, ret_epoch) &&
-           sg_str_to_u64(sg_str_slice(name, 13, 33), UINT64_MAX, ret_first_seq);
-}
-
-void sg_note_file_make(uint64_t epoch, uint64_t first_seq, char ret[SG_NOTE_FILE_BYTES])
-{
-    (void)snprintf(ret, SG_NOTE_FILE_BYTES, "audit-%06llu-%020llu.note", (unsigned long long)epoch,
-                   (unsigned long long)first_seq);
 }
 
 /* Open the file of notes that follows the present one. SG_NOT_FOUND: there is none. */

@@ -51,9 +51,4 @@ SG_MUST_CHECK enum sg_status sg_note_walk_next(struct sg_note_walk *walk, struct
 /* The first line of the segment whose notes are being read; all segments before are through. */
 struct sg_note_head sg_note_walk_segment(const struct sg_note_walk *walk);
 
-/* The names of files of notes, as those of their segments. */
-enum { SG_NOTE_FILE_BYTES = 56 };
-bool sg_note_file_parse(const char *file, uint64_t *ret_epoch, uint64_t *ret_first_seq);
-void sg_note_file_make(uint64_t epoch, uint64_t first_seq, char ret[SG_NOTE_FILE_BYTES]);
-
 #endif

@@ -9,19 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/note_walk.h"
-
 /*
  * The age of a segment is that of its last byte, as the file system knows it: a copy that was put
  * back is young again, and is kept. A segment goes before its notes; notes whose segment is gone
  * (a crash in between) go with the next segment that does.
  */
-
-static bool has_passed(const struct sg_retain *retain, uint64_t epoch, uint64_t first_seq)
-{
-    return epoch != retain->passed_epoch ? epoch < retain->passed_epoch
-                                         : first_seq < retain->passed_first_seq;
-}
 
 static enum sg_status cannot_delete(const struct sg_retain *retain, const char *file,
                                     struct sg_error *reterr)
@@ -47,7 +39,7 @@ static enum sg_status delete_notes(const struct sg_retain *retain, int folder,
     for (struct dirent *entry; status == SG_OK && (entry = readdir(directory)) != NULL;) {
         uint64_t epoch, first_seq;
         if (sg_note_file_parse(entry->d_name, &epoch, &first_seq) &&
-            (epoch != oldest->epoch ? epoch < oldest->epoch : first_seq < oldest->first_seq) &&
+            sg_chain_compare(epoch, first_seq, oldest->epoch, oldest->first_seq) < 0 &&
             unlinkat(folder, entry->d_name, 0) != 0 && errno != ENOENT) {
             status = cannot_delete(retain, entry->d_name, reterr);
         }
@@ -69,7 +61,8 @@ enum sg_status sg_retain_run(const struct sg_retain *retain, struct sg_error *re
     while (status == SG_OK && gone + 1 < count) {
         const struct sg_segment_name *name = &names[gone];
         struct stat about;
-        if (!has_passed(retain, name->epoch, name->first_seq) ||
+        if (sg_chain_compare(name->epoch, name->first_seq, retain->passed_epoch,
+                             retain->passed_first_seq) >= 0 ||
             fstatat(folder, name->text, &about, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(about.st_mode)) {
             break;

@@ -28,33 +28,49 @@ void sg_segment_name_make(uint64_t epoch, uint64_t first_seq, struct sg_segment_
                    (unsigned long long)epoch, (unsigned long long)first_seq);
 }
 
-static bool parse_name(const char *text, struct sg_segment_name *ret)
+void sg_note_file_make(uint64_t epoch, uint64_t first_seq, char ret[SG_NOTE_FILE_BYTES])
+{
+    (void)snprintf(ret, SG_NOTE_FILE_BYTES, "audit-%06llu-%020llu.note", (unsigned long long)epoch,
+                   (unsigned long long)first_seq);
+}
+
+/* Take the name of one of a segment's two files apart. */
+static bool parse_name(const char *text, struct sg_str suffix, uint64_t *ret_epoch,
+                       uint64_t *ret_first_seq)
 {
     struct sg_str name = sg_str_from(text);
-    const struct sg_str prefix = SG_STR("audit-"), suffix = SG_STR(".jsonl");
-    if (name.n != prefix.n + EPOCH_DIGITS + 1 + SEQ_DIGITS + suffix.n ||
-        !sg_str_starts_with(name, prefix) || !sg_str_ends_with(name, suffix) ||
-        name.p[prefix.n + EPOCH_DIGITS] != '-') {
+    const struct sg_str prefix = SG_STR("audit-");
+    const size_t dash = prefix.n + EPOCH_DIGITS;
+    return name.n == dash + 1 + SEQ_DIGITS + suffix.n && sg_str_starts_with(name, prefix) &&
+           sg_str_ends_with(name, suffix) && name.p[dash] == '-' &&
+           sg_str_to_u64(sg_str_slice(name, prefix.n, dash), UINT64_MAX, ret_epoch) &&
+           sg_str_to_u64(sg_str_slice(name, dash + 1, name.n - suffix.n), UINT64_MAX,
+                         ret_first_seq);
+}
+
+bool sg_segment_name_parse(const char *text, struct sg_segment_name *ret)
+{
+    uint64_t epoch, first_seq;
+    if (!parse_name(text, SG_STR(".jsonl"), &epoch, &first_seq)) {
         return false;
     }
-    uint64_t epoch, seq;
-    if (!sg_str_to_u64(sg_str_slice(name, prefix.n, prefix.n + EPOCH_DIGITS), UINT64_MAX, &epoch) ||
-        !sg_str_to_u64(sg_str_slice(name, prefix.n + EPOCH_DIGITS + 1, name.n - suffix.n),
-                       UINT64_MAX, &seq)) {
-        return false;
-    }
-    sg_segment_name_make(epoch, seq, ret);
+    sg_segment_name_make(epoch, first_seq, ret);
     return true;
 }
 
-/* Order of writing: seq rises over epochs too, but a torn segment may have used a seq twice. */
+bool sg_note_file_parse(const char *file, uint64_t *ret_epoch, uint64_t *ret_first_seq)
+{
+    return parse_name(file, SG_STR(".note"), ret_epoch, ret_first_seq);
+}
+
+int sg_segment_name_compare(const struct sg_segment_name *a, const struct sg_segment_name *b)
+{
+    return sg_chain_compare(a->epoch, a->first_seq, b->epoch, b->first_seq);
+}
+
 static int by_order(const void *a, const void *b)
 {
-    const struct sg_segment_name *x = a, *y = b;
-    if (x->epoch != y->epoch) {
-        return x->epoch < y->epoch ? -1 : 1;
-    }
-    return x->first_seq < y->first_seq ? -1 : x->first_seq > y->first_seq;
+    return sg_segment_name_compare(a, b);
 }
 
 enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret, size_t *ret_count,
@@ -74,7 +90,7 @@ enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret, s
     }
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         struct sg_segment_name name;
-        if (!parse_name(entry->d_name, &name)) {
+        if (!sg_segment_name_parse(entry->d_name, &name)) {
             continue;
         }
         struct sg_segment_name *grown = realloc(names, (count + 1) * sizeof *names);

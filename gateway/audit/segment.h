@@ -1,6 +1,7 @@
 /*
  * Segments: the files audit-<epoch:6>-<first seq:20>.jsonl of an audit directory, listed in their
- * order, read line by line, and judged: how far they are good, and what stands behind.
+ * order, read line by line, and judged: how far they are good, and what stands behind. Notes of a
+ * segment stand beside it in a file of the same name, ending in .note.
  */
 #ifndef SG_AUDIT_SEGMENT_H
 #define SG_AUDIT_SEGMENT_H
@@ -21,6 +22,17 @@ struct sg_segment_name {
 };
 
 void sg_segment_name_make(uint64_t epoch, uint64_t first_seq, struct sg_segment_name *ret);
+
+/* Read the name of a segment's file; false (and *ret untouched): it is none. */
+bool sg_segment_name_parse(const char *text, struct sg_segment_name *ret);
+
+/* The order of writing: below zero, zero, above zero. */
+int sg_segment_name_compare(const struct sg_segment_name *a, const struct sg_segment_name *b);
+
+/* The name of the file with a segment's notes: the same but for its ending. */
+enum { SG_NOTE_FILE_BYTES = 56 };
+void sg_note_file_make(uint64_t epoch, uint64_t first_seq, char ret[SG_NOTE_FILE_BYTES]);
+bool sg_note_file_parse(const char *file, uint64_t *ret_epoch, uint64_t *ret_first_seq);
 
 /* The segments of a directory in order; *ret is malloc'd. SG_IO: it cannot be read. */
 SG_MUST_CHECK enum sg_status sg_segment_list(int directory_fd, struct sg_segment_name **ret,

@@ -494,7 +494,7 @@ static enum sg_status open_gone(struct sg_walk *w, size_t segment, struct sg_err
     struct sg_segment_name name;
     if (!head->good || !head->declaration.any || head->previous != SG_HEADS_NONE ||
         !sg_declaration_is_gone(&head->declaration) ||
-        !sg_heads_parse_name(head->declaration.previous, &name)) {
+        !sg_segment_name_parse(head->declaration.previous, &name)) {
         return SG_OK;
     }
     w->report->gone++;

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "audit/note_walk.h"
-
 /* --- faults ----------------------------------------------------------------------------------- */
 
 static void set_bad(struct sg_walk *w, const char *kind, const char *file, uint64_t line,
@@ -105,7 +103,7 @@ static void judge_missing(struct sg_walk *w, size_t segment)
     const struct sg_head *head = &w->heads.items[segment];
     struct sg_segment_name missing = {.epoch = 0};
     char relation[96];
-    if (!sg_heads_parse_name(head->declaration.previous, &missing)) {
+    if (!sg_segment_name_parse(head->declaration.previous, &missing)) {
         (void)snprintf(missing.text, sizeof missing.text, "%s", head->declaration.previous);
     }
     (void)snprintf(relation, sizeof relation, "which %s follows", head->name.text);
@@ -202,11 +200,6 @@ enum sg_status sg_walk_judge_head(struct sg_walk *w, size_t segment, struct sg_e
     return SG_OK;
 }
 
-static bool is_before(const struct sg_segment_name *a, const struct sg_segment_name *b)
-{
-    return a->epoch < b->epoch || (a->epoch == b->epoch && a->first_seq < b->first_seq);
-}
-
 /* Whether a segment is there, or some segment follows it: then its absence is judged there. */
 static bool is_known(const struct sg_walk *w, const struct sg_segment_name *name)
 {
@@ -241,15 +234,15 @@ enum sg_status sg_walk_judge_orphans(struct sg_walk *w, struct sg_error *reterr)
             continue;
         }
         sg_segment_name_make(epoch, first_seq, &name);
-        if (!is_before(&name, first) && (!found || is_before(&name, &orphan)) &&
-            !is_known(w, &name)) {
+        if (sg_segment_name_compare(&name, first) >= 0 &&
+            (!found || sg_segment_name_compare(&name, &orphan) < 0) && !is_known(w, &name)) {
             orphan = name;
             found = true;
         }
     }
     (void)closedir(directory);
     if (found) {
-        bad_missing(w, is_before(last, &orphan) ? "cut" : "removed", &orphan,
+        bad_missing(w, sg_segment_name_compare(last, &orphan) < 0 ? "cut" : "removed", &orphan,
                     "whose notes are there");
     }
     return SG_OK;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "audit/members.h"
-#include "audit/note_walk.h"
 
 /*
  * A note is made of a line that is on the disk, so the line must be there: in its segment, or, when
@@ -125,11 +124,6 @@ static bool take_leftover(struct sg_witness *w, struct sg_str sha256)
 
 /* --- a segment -------------------------------------------------------------------------------- */
 
-static bool is_before(uint64_t epoch_a, uint64_t seq_a, uint64_t epoch_b, uint64_t seq_b)
-{
-    return epoch_a < epoch_b || (epoch_a == epoch_b && seq_a < seq_b);
-}
-
 enum sg_status sg_witness_open(struct sg_witness *w, const struct sg_segment_name *name,
                                bool is_gone, struct sg_error *reterr)
 {
@@ -179,7 +173,7 @@ enum sg_anchored sg_witness_line(struct sg_witness *w, uint64_t epoch, uint64_t 
     enum sg_anchored result = SG_ANCHORED_NOT;
     for (; w->head < w->notes.count; w->head++) {
         const struct sg_note_entry *entry = &w->notes.entries[w->head];
-        if (is_before(epoch, seq, entry->epoch, entry->seq)) {
+        if (sg_chain_compare(epoch, seq, entry->epoch, entry->seq) < 0) {
             break;
         }
         if (entry->epoch != epoch || entry->seq != seq) {
@@ -357,7 +351,7 @@ static bool end_anchor(struct sg_witness *w, uint64_t first_epoch, uint64_t firs
     }
     for (size_t i = 0; i < anchor->count; i++) {
         const struct sg_anchor_entry *entry = &anchor->entries[i];
-        bool before = is_before(entry->epoch, entry->seq, first_epoch, first_seq);
+        bool before = sg_chain_compare(entry->epoch, entry->seq, first_epoch, first_seq) < 0;
         bool passing = entry->passing && entry->epoch < w->tail_epoch;
         if (entry->found || (before && i + 1 < anchor->count) || passing) {
             continue;

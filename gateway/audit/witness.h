@@ -12,7 +12,6 @@
 
 #include "audit/anchor.h"
 #include "audit/note_file.h"
-#include "audit/note_walk.h"
 #include "audit/segment.h"
 #include "base/error.h"
 

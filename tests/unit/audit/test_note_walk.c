@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "audit/note_walk.h"
+#include "audit/segment.h"
 #include "base/buf.h"
 
 #define SIGNATURE "\xe2\x80\x94 audit.signgate/s AAAAbbbbCCCC\n"

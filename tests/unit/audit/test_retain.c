@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/note_walk.h"
 #include "audit/retain.h"
 
 enum { OLD_S = 1000, YOUNG_S = 2000, LIMIT_S = 1500 };
