@@ -21,5 +21,7 @@ libsgcore_a_SOURCES += \
 	gateway/base/status.c \
 	gateway/base/status.h \
 	gateway/base/str.c \
-	gateway/base/str.h
+	gateway/base/str.h \
+	gateway/base/thread.c \
+	gateway/base/thread.h
 EXTRA_DIST += gateway/base/.may_include

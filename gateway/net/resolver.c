@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/ip.h"
 #include "base/str.h"
+#include "base/thread.h"
 
 /*
  * A list of names under one mutex, and one thread that looks up whatever is due. Everybody else
@@ -267,24 +267,6 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static int start_thread(struct sg_resolver *resolver)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) {
-        return error;
-    }
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-    error = pthread_create(&thread, &attributes, thread_main, resolver);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return error;
-}
-
 /* --- the owner's side ------------------------------------------------------------------------- */
 
 static int system_look_up(void *arg, const char *host, const char *port, struct addrinfo **ret)
@@ -330,7 +312,7 @@ struct sg_resolver *sg_resolver_new_over(const struct sg_clock *clock,
         goto no_mutex;
     }
     resolver->holders = 2;
-    error = start_thread(resolver);
+    error = sg_thread_start_detached(thread_main, resolver);
     if (error == 0) {
         return resolver;
     }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "audit/sink_retry.h"
 #include "base/buf.h"
 #include "base/object.h"
+#include "base/thread.h"
 
 /*
  * Once a second the thread reads on in the notes of the log and appends what is new. The place
@@ -408,24 +408,6 @@ static void *thread_main(void *arg)
 
 /* --- the owner's side ------------------------------------------------------------------------- */
 
-static int start_thread(struct sg_anchor *anchor)
-{
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) {
-        return error;
-    }
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the main thread */
-    error = pthread_create(&thread, &attributes, thread_main, anchor);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return error;
-}
-
 struct sg_anchor *sg_anchor_new(const struct sg_anchor_options *options, struct sg_error *reterr)
 {
     pthread_condattr_t attributes;
@@ -452,7 +434,7 @@ struct sg_anchor *sg_anchor_new(const struct sg_anchor_options *options, struct 
     if (error == 0) {
         error = pthread_mutex_init(&anchor->mutex, NULL);
         if (error == 0) {
-            error = start_thread(anchor);
+            error = sg_thread_start_detached(thread_main, anchor);
             if (error != 0) {
                 (void)pthread_mutex_destroy(&anchor->mutex);
             }
