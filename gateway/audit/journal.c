@@ -381,8 +381,7 @@ static bool is_in_place(const struct sg_journal *journal, struct sg_writer_fault
         *ret = (struct sg_writer_fault){.operation = "replaced"};
         return false;
     }
-    return sg_writer_is_untouched(&journal->writer, ret) &&
-           sg_writer_is_named(&journal->writer, journal->folder.fd, ret);
+    return sg_writer_is_in_place(&journal->writer, journal->folder.fd, ret);
 }
 
 static bool write_queue(struct sg_journal *journal)

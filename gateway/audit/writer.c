@@ -69,29 +69,23 @@ bool sg_writer_sync(struct sg_writer *writer, struct sg_writer_fault *ret)
     return fdatasync(writer->fd) == 0 || failed(ret, "fdatasync", errno);
 }
 
-bool sg_writer_is_untouched(const struct sg_writer *writer, struct sg_writer_fault *ret)
+bool sg_writer_is_in_place(const struct sg_writer *writer, int directory_fd,
+                           struct sg_writer_fault *ret)
 {
-    struct stat about;
+    struct stat about, named;
     if (fstat(writer->fd, &about) != 0) {
         return failed(ret, "fstat", errno);
     }
     if (about.st_nlink != 1) {
         return failed(ret, about.st_nlink == 0 ? "unlinked" : "linked", 0);
     }
-    return (uint64_t)about.st_size == writer->offset || failed(ret, "size", 0);
-}
-
-bool sg_writer_is_named(const struct sg_writer *writer, int directory_fd,
-                        struct sg_writer_fault *ret)
-{
-    struct stat open_one, named;
-    if (fstat(writer->fd, &open_one) != 0) {
-        return failed(ret, "fstat", errno);
+    if ((uint64_t)about.st_size != writer->offset) {
+        return failed(ret, "size", 0);
     }
     if (fstatat(directory_fd, writer->name.text, &named, AT_SYMLINK_NOFOLLOW) != 0) {
         return failed(ret, errno == ENOENT ? "unlinked" : "stat", errno == ENOENT ? 0 : errno);
     }
-    return (open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino) ||
+    return (about.st_dev == named.st_dev && about.st_ino == named.st_ino) ||
            failed(ret, "replaced", 0);
 }
 

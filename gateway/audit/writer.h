@@ -43,12 +43,12 @@ bool sg_writer_write(struct sg_writer *writer, struct sg_str bytes, struct sg_wr
 /* Make all that was written durable. */
 bool sg_writer_sync(struct sg_writer *writer, struct sg_writer_fault *ret);
 
-/* Whether the file has its one name and the length that was left: asked before each write. */
-bool sg_writer_is_untouched(const struct sg_writer *writer, struct sg_writer_fault *ret);
-
-/* Whether the name in the directory still means this file: asked each second. */
-bool sg_writer_is_named(const struct sg_writer *writer, int directory_fd,
-                        struct sg_writer_fault *ret);
+/*
+ * Whether the file has its one name and the length that was left, and the name in the directory
+ * still means this file: asked before each write.
+ */
+bool sg_writer_is_in_place(const struct sg_writer *writer, int directory_fd,
+                           struct sg_writer_fault *ret);
 
 /*
  * Allocate so that bytes more can be written without asking the disk for room. True where the file

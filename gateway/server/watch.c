@@ -20,9 +20,9 @@ void sg_watch_init(struct sg_watch *watch, struct sg_journal *journal, struct sg
 static void look_at_journal(struct sg_watch *watch)
 {
     const struct sg_journal_figures now = sg_journal_figures(watch->journal);
-    char cause[SG_JOURNAL_CAUSE_BYTES];
-    sg_journal_cause(watch->journal, cause);
     if (now.failures != watch->failures) {
+        char cause[SG_JOURNAL_CAUSE_BYTES];
+        sg_journal_cause(watch->journal, cause);
         sg_log_event(watch->log, SG_LOG_ERROR,
                      now.state == SG_JOURNAL_FULL
                          ? "the audit log is full: no request is sent until there is room"
