@@ -94,7 +94,7 @@ static void metrics(struct sg_admin *admin, struct evhttp_request *request, stru
 {
     struct sg_readiness now = {.draining = false};
     admin->options.look(admin->options.arg, &now);
-    admin->options.print_metrics(admin->options.arg, &now, is_ready(&now), body);
+    admin->options.print_metrics(admin->options.arg, is_ready(&now), body);
     answer(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", body);
 }
 

@@ -29,8 +29,7 @@ struct sg_admin_options {
     int listen_fd; /* bound, listening, non-blocking; taken over */
     void (*look)(void *arg, struct sg_readiness *ret); /* texts are borrowed until the next call */
     /* Append the metrics in Prometheus' text format. */
-    void (*print_metrics)(void *arg, const struct sg_readiness *now, bool ready,
-                          struct sg_buf *out);
+    void (*print_metrics)(void *arg, bool ready, struct sg_buf *out);
     void *arg;
 };
 

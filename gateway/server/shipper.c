@@ -14,6 +14,7 @@
 #include "net/memory.h"
 #include "server/anchor.h"
 #include "server/sink.h"
+#include "server/stats.h"
 
 /*
  * Two sides. The supervisor's: which snapshot is in force, the figures of its sinks, the anchor;
@@ -561,11 +562,6 @@ void sg_shipper_finish(struct sg_shipper *shipper)
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
-static void print_head(struct sg_buf *out, const char *name, const char *type, const char *help)
-{
-    sg_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static const struct family {
     const char *name;
     const char *type;
@@ -590,7 +586,7 @@ void sg_shipper_print_metrics(const struct sg_shipper *shipper, struct sg_buf *o
     const size_t sinks = now != NULL ? now->snapshot->sink_count : 0;
     for (size_t f = 0; sinks > 0 && f < sizeof families / sizeof *families; f++) {
         const struct family *family = &families[f];
-        print_head(out, family->name, family->type, family->help);
+        sg_stats_print_head(out, family->name, family->type, family->help);
         for (size_t i = 0; i < sinks; i++) {
             const char *at = (const char *)now->figures[i] + family->offset;
             const uint64_t value = atomic_load((const _Atomic uint64_t *)(const void *)at);
@@ -599,12 +595,12 @@ void sg_shipper_print_metrics(const struct sg_shipper *shipper, struct sg_buf *o
         }
     }
     if (shipper != NULL && shipper->anchor != NULL) {
-        print_head(out, "signgate_audit_anchor_lag_notes", "gauge",
-                   "Signed checkpoints that do not stand in the anchor yet.");
+        sg_stats_print_head(out, "signgate_audit_anchor_lag_notes", "gauge",
+                            "Signed checkpoints that do not stand in the anchor yet.");
         sg_buf_printf(out, "signgate_audit_anchor_lag_notes %llu\n",
                       (unsigned long long)sg_anchor_lag_notes(shipper->anchor));
-        print_head(out, "signgate_audit_anchor_failures_total", "counter",
-                   "Failed attempts to copy checkpoints to the anchor.");
+        sg_stats_print_head(out, "signgate_audit_anchor_failures_total", "counter",
+                            "Failed attempts to copy checkpoints to the anchor.");
         sg_buf_printf(out, "signgate_audit_anchor_failures_total %llu\n",
                       (unsigned long long)sg_anchor_failures(shipper->anchor));
     }

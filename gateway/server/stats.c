@@ -55,7 +55,7 @@ void sg_stats_publish(struct sg_worker_stats *stats, const struct sg_front *fron
     }
 }
 
-static void print_head(struct sg_buf *out, const char *name, const char *type, const char *help)
+void sg_stats_print_head(struct sg_buf *out, const char *name, const char *type, const char *help)
 {
     sg_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -63,7 +63,7 @@ static void print_head(struct sg_buf *out, const char *name, const char *type, c
 static void print_number(struct sg_buf *out, const char *name, const char *type, const char *help,
                          int64_t value)
 {
-    print_head(out, name, type, help);
+    sg_stats_print_head(out, name, type, help);
     sg_buf_printf(out, "%s %lld\n", name, (long long)value);
 }
 
@@ -78,7 +78,8 @@ static void print_syncs(struct sg_buf *out, const struct sg_journal_figures *jou
 {
     static const char *const name = "signgate_audit_fsync_seconds";
     uint64_t sum = 0;
-    print_head(out, name, "histogram", "How long it took to make a batch of records durable.");
+    sg_stats_print_head(out, name, "histogram",
+                        "How long it took to make a batch of records durable.");
     for (size_t i = 0; i < SG_JOURNAL_SYNC_BOUNDS; i++) {
         sum += journal->sync_counts[i];
         sg_buf_printf(out, "%s_bucket{le=\"", name);
@@ -93,7 +94,8 @@ static void print_syncs(struct sg_buf *out, const struct sg_journal_figures *jou
 
 static void print_journal(struct sg_buf *out, const struct sg_journal_figures *journal)
 {
-    print_head(out, "signgate_audit_state", "gauge", "1 for the state the audit log is in.");
+    sg_stats_print_head(out, "signgate_audit_state", "gauge",
+                        "1 for the state the audit log is in.");
     for (int i = 0; i < SG_JOURNAL_STATES; i++) {
         sg_buf_printf(out, "signgate_audit_state{state=\"%s\"} %d\n",
                       sg_journal_state_name((enum sg_journal_state)i), i == (int)journal->state);
@@ -150,7 +152,7 @@ void sg_stats_print(struct sg_buf *out, const struct sg_worker_stats *const *wor
             sum += atomic_load_explicit(&workers[w]->values[row->stat], memory_order_relaxed);
         }
         if (row->help != NULL) {
-            print_head(out, row->name, row->type, row->help);
+            sg_stats_print_head(out, row->name, row->type, row->help);
         }
         sg_buf_add_text(out, row->name);
         if (row->label != NULL) {
@@ -161,6 +163,6 @@ void sg_stats_print(struct sg_buf *out, const struct sg_worker_stats *const *wor
         sg_buf_add_char(out, '\n');
     }
     print_journal(out, journal);
-    print_head(out, "signgate_ready", "gauge", "1 when /readyz says ready.");
+    sg_stats_print_head(out, "signgate_ready", "gauge", "1 when /readyz says ready.");
     sg_buf_printf(out, "signgate_ready %d\n", ready);
 }

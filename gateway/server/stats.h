@@ -37,6 +37,9 @@ struct sg_worker_stats {
 /* Write the front's present figures. [worker] */
 void sg_stats_publish(struct sg_worker_stats *stats, const struct sg_front *front);
 
+/* Append what stands before a metric's samples. [any] */
+void sg_stats_print_head(struct sg_buf *out, const char *name, const char *type, const char *help);
+
 /*
  * Append the sums over count workers and the journal's figures in Prometheus' text format 0.0.4;
  * ready is what /readyz says. [any]

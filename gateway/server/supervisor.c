@@ -406,7 +406,7 @@ static void look(void *arg, struct sg_readiness *ret)
     }
 }
 
-static void print_metrics(void *arg, const struct sg_readiness *now, bool ready, struct sg_buf *out)
+static void print_metrics(void *arg, bool ready, struct sg_buf *out)
 {
     struct supervisor *s = SG_CAST(struct supervisor, SUPERVISOR_MAGIC, arg);
     const struct sg_worker_stats **stats = calloc(s->worker_count, sizeof(void *));
@@ -414,7 +414,6 @@ static void print_metrics(void *arg, const struct sg_readiness *now, bool ready,
         stats[i] = sg_worker_stats(s->workers[i]);
     }
     const struct sg_journal_figures journal = sg_journal_figures(s->journal);
-    (void)now;
     sg_stats_print(out, stats, stats != NULL ? s->worker_count : 0, &journal, ready);
     sg_shipper_print_metrics(s->shipper, out);
     free(stats);
