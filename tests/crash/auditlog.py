@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 
+from audit_lines import crc32c
+
 NAME = re.compile(r"audit-(\d{6})-(\d{20})\.jsonl")
 LINE = re.compile(rb'\{"schema":1,"stream":"([0-9a-f]{32})","epoch":(\d+),"seq":(\d+),'
                   rb'"prev":"([0-9a-f]{64})",.*,"crc":"([0-9a-f]{8})"\}', re.S)
@@ -14,24 +16,6 @@ NEW_EPOCH = ("torn", "failed", "damaged")
 SAME_EPOCH = ("clean", "rotated")
 GONE = ("unlinked", "replaced")  # of these the previous segment need not be there
 
-
-def _make_table():
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-_TABLE = _make_table()
-
-
-def crc32c(data):
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = _TABLE[(value ^ byte) & 0xFF] ^ value >> 8
-    return value ^ 0xFFFFFFFF
 
 
 class Line:

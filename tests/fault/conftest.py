@@ -1,5 +1,4 @@
 """The objects and fixtures of the system tests, for gateways whose disk misbehaves."""
-import importlib.util
 import pathlib
 import sys
 
@@ -8,22 +7,8 @@ import pytest
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "system"), str(TESTS / "crash")]
 
-
-def _load():
-    """tests/system/conftest.py; two files of this name cannot both be imported by it."""
-    spec = importlib.util.spec_from_file_location("system_fixtures",
-                                                  TESTS / "system" / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_fixtures = _load()
-program, work = _fixtures.program, _fixtures.work
-no_leaks, no_leak = _fixtures.no_leaks, _fixtures.no_leak
-new_cloud, cloud = _fixtures.new_cloud, _fixtures.cloud
-new_gateway, gateway = _fixtures.new_gateway, _fixtures.gateway
-
+from fixtures import (  # noqa: E402,F401  pylint: disable=wrong-import-position
+    cloud, gateway, new_cloud, new_gateway, no_leak, no_leaks, program, work)
 from rounds import add_options, rounds, seed  # noqa: E402,F401  pylint: disable=wrong-import-position
 from outage import Outage  # noqa: E402  pylint: disable=wrong-import-position
 from small_disk import SmallDisk  # noqa: E402  pylint: disable=wrong-import-position

@@ -2,7 +2,6 @@
 
 The SDK is where $SG_SDK says: a node_modules folder made by `npm ci` from this folder's lock file.
 scripts/check makes it in the build tree."""
-import importlib.util
 import json
 import os
 import pathlib
@@ -15,20 +14,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SYSTEM = HERE.parent / "system"
 sys.path.insert(0, str(SYSTEM))
 
-
-def _load():
-    """tests/system/conftest.py; two files of this name cannot both be imported by it."""
-    spec = importlib.util.spec_from_file_location("system_fixtures", SYSTEM / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_fixtures = _load()
-program, work = _fixtures.program, _fixtures.work
-no_leaks, no_leak = _fixtures.no_leaks, _fixtures.no_leak
-new_cloud, cloud = _fixtures.new_cloud, _fixtures.cloud
-new_gateway, gateway = _fixtures.new_gateway, _fixtures.gateway
+from fixtures import (  # noqa: E402,F401  pylint: disable=wrong-import-position
+    cloud, gateway, new_cloud, new_gateway, no_leak, no_leaks, program, work)
 
 
 @pytest.fixture

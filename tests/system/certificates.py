@@ -67,3 +67,12 @@ class Authority:
         crl = home / ("-".join(names) or "nobody")
         _openssl(*common, "-gencrl", "-out", crl)
         return crl
+
+
+def make_key(directory, name):
+    """An Ed25519 key pair as openssl makes it: private, public."""
+    private, public = directory / f"{name}.pem", directory / f"{name}.pub"
+    _openssl("genpkey", "-algorithm", "ed25519", "-out", private)
+    private.chmod(0o600)
+    _openssl("pkey", "-in", private, "-pubout", "-out", public)
+    return private, public

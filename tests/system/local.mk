@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/system/certificates.py \
 	tests/system/cloud.py \
 	tests/system/conftest.py \
+	tests/system/fixtures.py \
 	tests/system/gateway.py \
 	tests/system/leaks.py \
 	tests/system/receivers.py \

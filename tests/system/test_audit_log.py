@@ -10,20 +10,15 @@ import pytest
 
 import cloud as clouds
 from caller import render
+from certificates import make_key
 from gateway import DELETE, OUTPUTS, STRANGER, source
 from wait import until
 
 
 @pytest.fixture
 def key(work):
-    """An Ed25519 key pair as openssl makes it: private, public."""
-    private, public = work / "checkpoint.pem", work / "checkpoint.pub"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", private], check=True,
-                   capture_output=True)
-    private.chmod(0o600)
-    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True,
-                   capture_output=True)
-    return private, public
+    """A key pair for checkpoints: private, public."""
+    return make_key(work, "checkpoint")
 
 
 def segments(gateway):
@@ -125,10 +120,7 @@ def test_a_restart_goes_on_with_the_notes(new_gateway, cloud, key):
 
 def test_a_new_key_is_vouched_for_by_the_old_one(new_gateway, cloud, key, work):
     gateway = new_gateway(cloud, audit={"checkpoint_key": str(key[0])}).start()
-    other = work / "other.pem"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True,
-                   capture_output=True)
-    other.chmod(0o600)
+    other, _ = make_key(work, "other")
     gateway.configuration["audit"]["checkpoint_key"] = str(other)
     gateway.reload()
     until(lambda: notes(gateway), lambda: "a note")

@@ -12,19 +12,10 @@ import threading
 
 import pytest
 
+from audit_lines import crc32c
+from certificates import make_key
 from gateway import DELETE, STRANGER, source
 from wait import LIMIT_SECONDS, until
-
-
-def make_key(directory, name):
-    """A key pair as openssl makes it: private, public."""
-    private, public = directory / f"{name}.pem", directory / f"{name}.pub"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", private], check=True,
-                   capture_output=True)
-    private.chmod(0o600)
-    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True,
-                   capture_output=True)
-    return private, public
 
 
 def verify(program, directory, *arguments):
@@ -118,15 +109,6 @@ def test_a_changed_line_is_named(program, copy, key):
         path.name, 4, offset, "edited", 3)
     everything = sum(len(path.read_bytes().split(b"\n")) - 1 for path in segments(copy))
     assert told["lines_behind"] == everything - 4
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
 
 
 def test_a_changed_line_with_a_new_checksum_shows_both_hashes(program, copy):

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import cloud as clouds
+from certificates import make_key
 from gateway import DELETE, DASHBOARD, OUTPUTS, SOURCE
 from receivers import Nginx, Rsyslog, all_lines, assert_all_arrived, wait_for_all
 from test_metrics import test_the_text_is_well_formed as assert_well_formed
@@ -751,9 +752,7 @@ def test_an_anchor_whose_disk_fails_gets_everything_in_the_end(anchored, call):
 
 
 def test_real_checkpoints_are_anchored(new_gateway, cloud, work):
-    key = work / "checkpoint.pem"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
-    key.chmod(0o600)
+    key, _ = make_key(work, "checkpoint")
     gateway = with_sinks(new_gateway, cloud, anchor=str(work / "anchor"), checkpoint_key=str(key))
     anchor = Anchor(gateway, work)
     anchor.folder.mkdir()

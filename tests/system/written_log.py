@@ -3,24 +3,7 @@ import hashlib
 import json
 import pathlib
 
-
-def _make_table():
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-_TABLE = _make_table()
-
-
-def _crc32c(data):
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = _TABLE[(value ^ byte) & 0xFF] ^ value >> 8
-    return value ^ 0xFFFFFFFF
+from audit_lines import crc32c
 
 
 class WrittenLog:
@@ -46,7 +29,7 @@ class WrittenLog:
         self.seq += 1
         before = (f'{{"schema":1,"stream":"{self.stream}","epoch":{self.epoch},"seq":{self.seq},'
                   f'"prev":"{self.prev}",{text}').encode()
-        line = before + f',"crc":"{_crc32c(before):08x}"}}'.encode()
+        line = before + f',"crc":"{crc32c(before):08x}"}}'.encode()
         self.prev = hashlib.sha256(line).hexdigest()
         return line
 
