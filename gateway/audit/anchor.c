@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audit/lines.h"
+#include "audit/members.h"
 #include "text/encode.h"
 
 struct reading {
@@ -92,7 +93,7 @@ static enum sg_status take_record(struct reading *r, struct sg_str line)
         r->other_stream = true;
         return SG_OK;
     }
-    struct sg_str event = sg_chain_member(parts.text, "event");
+    struct sg_str event = sg_members_find_text(parts.text, "event");
     struct sg_anchor_entry entry = {.epoch = parts.epoch,
                                     .seq = parts.seq,
                                     .passing = sg_str_equal_text(event, "segment") ||

@@ -183,31 +183,3 @@ bool sg_chain_parse(struct sg_str line, struct sg_chain_line *ret)
     ret->crc_good = written == sg_crc32c(sg_str_slice(line, 0, line.n - tail.n));
     return true;
 }
-
-struct sg_str sg_chain_member(struct sg_str text, const char *name)
-{
-    struct sg_str wanted = sg_str_from(name);
-    bool in_string = false;
-    for (size_t i = 0; i < text.n; i++) {
-        if (in_string) {
-            if (text.p[i] == '\\') {
-                i++;
-            } else if (text.p[i] == '"') {
-                in_string = false;
-            }
-            continue;
-        }
-        if (text.p[i] != '"') {
-            continue;
-        }
-        struct sg_str rest = sg_str_slice(text, i + 1, text.n);
-        if (sg_str_starts_with(rest, wanted)) {
-            rest = sg_str_slice(rest, wanted.n, rest.n);
-            if (skip(&rest, "\":\"")) {
-                return sg_str_slice(rest, 0, sg_str_find(rest, '"'));
-            }
-        }
-        in_string = true;
-    }
-    return (struct sg_str){.p = ""};
-}

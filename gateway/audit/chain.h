@@ -46,9 +46,6 @@ struct sg_chain_line {
 /* Take a line (without LF) apart; false when it has not that form. */
 bool sg_chain_parse(struct sg_str line, struct sg_chain_line *ret);
 
-/* The string value of a member within a line's text ("event"), or an empty slice. */
-struct sg_str sg_chain_member(struct sg_str text, const char *name);
-
 /*
  * The order of places in a log, below zero, zero or above zero: by epoch first, since the next
  * epoch may use a seq again.

@@ -107,7 +107,7 @@ static void read_head(int directory_fd, const char *name, struct sg_head *ret)
     size_t end = sg_str_find(start, '\n');
     struct sg_chain_line line;
     if (end == start.n || !sg_chain_parse(sg_str_slice(start, 0, end), &line) || !line.crc_good ||
-        !sg_str_equal(sg_chain_member(line.text, "event"), SG_STR("segment"))) {
+        !sg_str_equal(sg_members_find_text(line.text, "event"), SG_STR("segment"))) {
         return;
     }
     ret->good = true;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "audit/journal_private.h"
+#include "audit/members.h"
 
 /*
  * Batches. The thread takes what all ports have published into its queue (a flood of refusals is
@@ -150,10 +151,10 @@ static bool is_admitted(struct sg_journal *journal, const struct sg_journal_entr
         return true;
     }
     const struct sg_flood_refusal refusal = {
-        .source_ip = sg_chain_member(text, "source_ip"),
-        .caller = sg_chain_member(text, "caller"),
-        .reason = sg_chain_member(text, "reason"),
-        .time = sg_chain_member(text, "time"),
+        .source_ip = sg_members_find_text(text, "source_ip"),
+        .caller = sg_members_find_text(text, "caller"),
+        .reason = sg_members_find_text(text, "reason"),
+        .time = sg_members_find_text(text, "time"),
     };
     if (sg_flood_admits(journal->flood, &refusal, now_us(journal))) {
         return true;

@@ -111,16 +111,28 @@ bool sg_members_next(struct sg_str *rest, struct sg_member *ret)
     return true;
 }
 
-struct sg_str sg_members_find(struct sg_str line, const char *name)
+/* The first member of a name; false: there is none. */
+static bool find(struct sg_str line, const char *name, struct sg_member *ret)
 {
     struct sg_str rest = sg_members_inside(line), wanted = sg_str_from(name);
-    struct sg_member member;
-    while (sg_members_next(&rest, &member)) {
-        if (member.name.n == wanted.n && memcmp(member.name.p, wanted.p, wanted.n) == 0) {
-            return member.value;
+    while (sg_members_next(&rest, ret)) {
+        if (ret->name.n == wanted.n && memcmp(ret->name.p, wanted.p, wanted.n) == 0) {
+            return true;
         }
     }
-    return (struct sg_str){.p = ""};
+    return false;
+}
+
+struct sg_str sg_members_find(struct sg_str line, const char *name)
+{
+    struct sg_member member;
+    return find(line, name, &member) ? member.value : (struct sg_str){.p = ""};
+}
+
+struct sg_str sg_members_find_text(struct sg_str line, const char *name)
+{
+    struct sg_member member;
+    return find(line, name, &member) && member.is_string ? member.value : (struct sg_str){.p = ""};
 }
 
 bool sg_members_find_u64(struct sg_str line, const char *name, uint64_t *ret)

@@ -30,6 +30,9 @@ bool sg_members_next(struct sg_str *rest, struct sg_member *ret);
 /* The value of the first member of this name; empty: there is none. With or without braces. */
 struct sg_str sg_members_find(struct sg_str line, const char *name);
 
+/* The same for a member that is a string; empty for one that is anything else. */
+struct sg_str sg_members_find_text(struct sg_str line, const char *name);
+
 /* A member that is a whole number without sign; false (and *ret untouched): it is not there. */
 bool sg_members_find_u64(struct sg_str line, const char *name, uint64_t *ret);
 

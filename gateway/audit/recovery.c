@@ -6,6 +6,7 @@
 
 #include "audit/crash.h"
 #include "audit/journal_private.h"
+#include "audit/members.h"
 #include "text/json_out.h"
 
 /*
@@ -129,7 +130,7 @@ static bool frame_replays(struct sg_journal *journal, uint64_t from, uint64_t *r
     *ret_count = 0;
     sg_buf_init(&text, 2 * RECENT_BYTES);
     while (good && next_recent(&rest, &line, &parts)) {
-        struct sg_str event = sg_chain_member(parts.text, "event");
+        struct sg_str event = sg_members_find_text(parts.text, "event");
         if (parts.seq <= from || sg_str_equal(event, SG_STR("segment"))) {
             continue;
         }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "audit/lines.h"
+#include "audit/members.h"
 
 /*
  * A segment is mapped nowhere and never held whole: it is read a line at a time. The first bytes
@@ -132,7 +133,7 @@ static const char *fault_of(struct reading *r, struct sg_str line, struct sg_cha
     if (!ret->crc_good) {
         return "crc";
     }
-    bool segment = sg_str_equal(sg_chain_member(ret->text, "event"), SG_STR("segment"));
+    bool segment = sg_str_equal(sg_members_find_text(ret->text, "event"), SG_STR("segment"));
     if (segment != first) {
         return "segment";
     }
@@ -176,7 +177,7 @@ static enum sg_status take_line(struct reading *r, struct sg_str line)
     chain->seq = parts.seq;
     r->report->lines++;
     r->report->good_bytes += line.n + 1;
-    struct sg_str event = sg_chain_member(parts.text, "event");
+    struct sg_str event = sg_members_find_text(parts.text, "event");
     r->report->ends_with_stop =
         sg_str_equal(event, SG_STR("stop")) ||
         (r->report->ends_with_stop && sg_str_equal(event, SG_STR("checkpoint")));

@@ -1,6 +1,7 @@
 #include "audit/sink_frame.h"
 
 #include "audit/chain.h"
+#include "audit/members.h"
 
 enum {
     FACILITY_LOG_AUDIT = 13,
@@ -46,8 +47,8 @@ void sg_sink_frame(const struct sg_sink_sender *sender, struct sg_str line, stru
     struct sg_chain_line parts;
     struct sg_buf header;
     const bool ours = sg_chain_parse(line, &parts);
-    struct sg_str event = ours ? sg_chain_member(parts.text, "event") : nil;
-    const struct sg_str time = timestamp(ours ? sg_chain_member(parts.text, "time") : nil);
+    struct sg_str event = ours ? sg_members_find_text(parts.text, "event") : nil;
+    const struct sg_str time = timestamp(ours ? sg_members_find_text(parts.text, "time") : nil);
     const bool refusal =
         sg_str_equal(event, SG_STR("denied")) || sg_str_equal(event, SG_STR("rejected"));
     const struct sg_str host = printable(sg_str_from(sender->host), HOST_BYTES_MAX);

@@ -116,7 +116,7 @@ static enum sg_status look_at(struct sg_walk *w, size_t segment, const struct sg
         return SG_OK;
     }
     ret->is_line = true;
-    ret->is_segment = sg_str_equal(sg_chain_member(parts.text, "event"), SG_STR("segment"));
+    ret->is_segment = sg_str_equal(sg_members_find_text(parts.text, "event"), SG_STR("segment"));
     if (ret->is_segment && !first) {
         ret->rule = SG_EPOCH_SAME_OR_LATER; /* it stands at a wrong place anyway */
     }
@@ -139,7 +139,7 @@ static void suspect(struct sg_walk *w, const struct sg_look *look, enum sg_fit f
 /* What a line's event asks for, once it belongs to the chain. */
 static enum sg_status take_event(struct sg_walk *w, const struct sg_look *look, struct sg_str text)
 {
-    struct sg_str event = sg_chain_member(text, "event");
+    struct sg_str event = sg_members_find_text(text, "event");
     struct sg_witness_fault fault;
     if (sg_str_equal(event, SG_STR("replay"))) {
         return sg_witness_replay(&w->witness, text, w->digest);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "audit/chain.h"
+#include "audit/members.h"
 #include "audit/record.h"
 #include "base/buf.h"
 #include "text/json_out.h"
@@ -63,9 +64,9 @@ static void test_a_line_comes_apart_as_it_was_put_together(void **state)
     assert_int_equal(line.epoch, 3);
     assert_int_equal(line.seq, 1);
     assert_true(sg_str_equal(line.text, SG_STR("\"event\":\"denied\",\"path\":\"/a\"")));
-    assert_true(sg_str_equal(sg_chain_member(line.text, "event"), SG_STR("denied")));
-    assert_true(sg_str_equal(sg_chain_member(line.text, "path"), SG_STR("/a")));
-    assert_int_equal(sg_chain_member(line.text, "denied").n, 0); /* a value is no name */
+    assert_true(sg_str_equal(sg_members_find(line.text, "event"), SG_STR("denied")));
+    assert_true(sg_str_equal(sg_members_find(line.text, "path"), SG_STR("/a")));
+    assert_int_equal(sg_members_find(line.text, "denied").n, 0); /* a value is no name */
     assert_int_equal(sg_digest_run_hex(digest, whole, hash), SG_OK);
     assert_int_equal(sg_chain_append(&chain, digest, SG_STR("\"event\":\"stop\""), &out), SG_OK);
     assert_true(sg_chain_parse((struct sg_str){.p = out.p + first, .n = out.n - first - 1}, &line));

@@ -64,6 +64,8 @@ static void test_find(void **state)
     assert_int_equal(sg_members_find(sg_str_from(line), "k").n, 0); /* within another value */
     assert_int_equal(sg_members_find(sg_str_from(line), "hi").n, 0);
     assert_int_equal(sg_members_find((struct sg_str){.p = NULL}, "a").n, 0);
+    assert_str(sg_members_find_text(sg_str_from(line), "a"), "x");
+    assert_int_equal(sg_members_find_text(SG_STR("\"a\":x,\"b\":2"), "a").n, 0); /* no string */
     assert_false(sg_members_find_u64(sg_str_from(line), "n", &number));
     assert_false(sg_members_find_u64(sg_str_from(line), "gone", &number));
     assert_int_equal(number, 7);
