@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/segment.h"
@@ -13,7 +14,8 @@
  * A gateway may write, rotate, start or end while its log is read. What it can do to a reader is to
  * leave the last line half written (which a gateway that holds the lock explains), and to change
  * what is there between two looks. So a result that is not good counts only when the same gateway,
- * or none, had the directory all the time, and no segment came or went; else it is read again.
+ * or none, had the directory all the time, no segment came or went, and the newest one got no note
+ * (a checkpoint that is read names one that was not there yet); else it is read again.
  */
 
 enum { PASSES_MAX = 5 };
@@ -23,6 +25,7 @@ struct state {
     bool is_written;
     size_t segments;
     struct sg_segment_name first, last;
+    off_t notes_bytes; /* of the last segment's notes; 0: it has none */
 };
 
 static bool is_locked(int directory_fd)
@@ -42,8 +45,14 @@ static enum sg_status look(int directory_fd, struct state *ret, struct sg_error 
     *ret = (struct state){.is_written = is_locked(directory_fd)};
     enum sg_status status = sg_segment_list(directory_fd, &names, &ret->segments, reterr);
     if (status == SG_OK && ret->segments > 0) {
+        char notes[SG_NOTE_FILE_BYTES];
+        struct stat about;
         ret->first = names[0];
         ret->last = names[ret->segments - 1];
+        sg_note_file_make(ret->last.epoch, ret->last.first_seq, notes);
+        if (fstatat(directory_fd, notes, &about, AT_SYMLINK_NOFOLLOW) == 0) {
+            ret->notes_bytes = about.st_size;
+        }
     }
     free(names);
     return status;
@@ -52,7 +61,8 @@ static enum sg_status look(int directory_fd, struct state *ret, struct sg_error 
 static bool is_same(const struct state *a, const struct state *b)
 {
     return a->is_written == b->is_written && a->segments == b->segments &&
-           strcmp(a->first.text, b->first.text) == 0 && strcmp(a->last.text, b->last.text) == 0;
+           a->notes_bytes == b->notes_bytes && strcmp(a->first.text, b->first.text) == 0 &&
+           strcmp(a->last.text, b->last.text) == 0;
 }
 
 enum sg_status sg_audit_verify_with(const char *directory, const struct sg_audit_options *options,
