@@ -402,16 +402,18 @@ def test_an_answer_before_the_request_is_nobodys(start, upstream):
     gateway = start(upstream)
     forged = HEAD + b"Content-Length: 6\r\n\r\nforged"
 
-    answered = threading.Event()
+    answered, sent = threading.Event(), threading.Event()
 
     def behave(exchange):
         exchange.send(GOOD)
         assert answered.wait(LIMIT_SECONDS)
         exchange.send(forged)
+        sent.set()
         return True
     upstream.script(behave)
     relayed(gateway, 200, b"{}")()
     answered.set()
+    assert sent.wait(LIMIT_SECONDS)  # behind a request it would be that request's answer
     for _ in range(20):
         serve(gateway, upstream)
     assert upstream.connections == 2
